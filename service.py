@@ -67,19 +67,20 @@ limit_connections(
     idle_timeout_s=SETTINGS.server.idle_timeout_s,
 )
 TRAFFIC: Any = {"timeout": 3600}
-"""Seconds to the first byte; answers and searches have shorter deadlines of their own."""
+"""Seconds until the first byte of a response. Answers and searches have shorter deadlines of their own."""
 QUIET: Any = {"access": {"enabled": False}}
-"""Requests are logged by the edge, with their ids."""
+"""BentoML's access log is off: the edge logs requests, with their ids."""
 TRACING: Any = {"excluded_urls": [".*"]}
-"""BentoML makes a span for every chunk of a stream, even without an exporter (docs/bentoml_issues.md#b22)."""
+"""BentoML's tracing is off: it makes a span for every chunk of a stream, even without an exporter
+(docs/bentoml_issues.md#b22)."""
 METRICS: Any = {"enabled": False}
-"""Those of BentoML have a series for every path that is requested (docs/bentoml_issues.md#b9)."""
+"""BentoML's metrics are off: they have a series for every path that is requested (docs/bentoml_issues.md#b9)."""
 
-embedder_life = process.lifecycle("Embedder")
+embedder_lifecycle = process.make_lifecycle("Embedder")
 retriever_v1, rag_v1, rag_mcp = DeferredApp(), DeferredApp(), DeferredApp()
-retriever_life = process.lifecycle("Retriever")
-llm_life = process.lifecycle("LLM")
-rag_life = process.lifecycle("RAG", is_edge=True)
+retriever_lifecycle = process.make_lifecycle("Retriever")
+llm_lifecycle = process.make_lifecycle("LLM")
+rag_lifecycle = process.make_lifecycle("RAG", is_edge=True)
 
 
 @bentoml.service(
@@ -98,7 +99,7 @@ class Embedder:
         from rag.bootstrap import embedder
 
         self._api = embedder.embedder_api()
-        embedder_life.on_probe(self._api.ready)
+        embedder_lifecycle.on_probe(self._api.ready)
 
     @bentoml.on_deployment
     def check_access() -> None:
@@ -114,7 +115,7 @@ class Embedder:
     async def begin(self) -> None:
         process.configure_logging()
         process.start_tracing("Embedder")
-        embedder_life.install_signal_handlers()
+        embedder_lifecycle.install_signal_handlers()
         self._api.models.start()
 
     @endpoint("/encode")
@@ -124,7 +125,7 @@ class Embedder:
 
     @endpoint("/count")
     async def count(self, request: CountRequest, /) -> CountResponse:
-        """How many tokens texts have for the encoder, and how many it reads."""
+        """The number of tokens of each text, and how many the encoder reads."""
         return await self._api.count(request)  # type: ignore[return-value]
 
     @endpoint("/encode_sparse")
@@ -146,7 +147,7 @@ class LLM:
         from rag.bootstrap import llm
 
         self._api, self._engine = llm.llm_api()
-        llm_life.on_probe(self.facts)
+        llm_lifecycle.on_probe(self.facts)
 
     @bentoml.on_deployment
     def check_access() -> None:
@@ -165,7 +166,7 @@ class LLM:
     async def begin(self) -> None:
         process.configure_logging()
         process.start_tracing("LLM")
-        llm_life.install_signal_handlers()
+        llm_lifecycle.install_signal_handlers()
         await self._engine.start()
 
     @bentoml.on_shutdown
@@ -174,7 +175,7 @@ class LLM:
 
     @endpoint("/generate", stream=True)
     async def generate(self, request: WriteRequest, /) -> str:
-        """Text that goes on from a prompt, as server-sent events."""
+        """Generate text from a prompt, as server-sent events."""
         return await self._api.generate(request)  # type: ignore[return-value]
 
     @endpoint("/load_adapter")
@@ -184,7 +185,7 @@ class LLM:
 
     @endpoint("/unload_adapter")
     async def unload_adapter(self, request: UnloadAdapterRequest, /) -> dict[str, Any]:
-        """Take no more requests for a LoRA adapter."""
+        """Unload a LoRA adapter; requests that name it are then refused."""
         return await self._api.unload_adapter(request)  # type: ignore[return-value]
 
 
@@ -199,7 +200,7 @@ class LLM:
 )
 @bentoml.asgi_app(retriever_v1, path="/v1")
 class Retriever:
-    """Finds passages in Milvus, makes prompts of them, and takes new documents in."""
+    """Finds passages in Milvus, builds prompts from them, and ingests documents."""
 
     embedder = bentoml.depends(Embedder, url=SETTINGS.embedder.url)
     llm = bentoml.depends(LLM, url=SETTINGS.llm.service_url)
@@ -213,11 +214,11 @@ class Retriever:
         }
         self._api, self._clients = retriever.retriever_api(addresses)
         retriever_v1.app = self._api.v1
-        retriever_life.on_probe(self._api.ready)
-        retriever_life.on_metrics(retriever.retriever_metrics(self._api, self._clients).text)
+        retriever_lifecycle.on_probe(self._api.ready)
+        retriever_lifecycle.on_metrics(retriever.retriever_metrics(self._api, self._clients).text)
         for client in self._clients:
-            retriever_life.on_drain(client.hold)
-        retriever_life.on_drain(self._api.drain)
+            retriever_lifecycle.on_drain(client.hold)
+        retriever_lifecycle.on_drain(self._api.drain)
 
     @bentoml.on_deployment
     def check_access() -> None:
@@ -233,7 +234,7 @@ class Retriever:
     async def begin(self) -> None:
         process.configure_logging()
         process.start_tracing("Retriever")
-        retriever_life.install_signal_handlers()
+        retriever_lifecycle.install_signal_handlers()
         self._api.start()
 
     @bentoml.on_shutdown
@@ -249,7 +250,7 @@ class Retriever:
 
     @endpoint("/authenticate")
     async def authenticate(self, request: AuthenticateRequest, /) -> dict[str, Any]:
-        """Which API key has this secret, by its hash."""
+        """Look up an API key by the hash of its secret."""
         return await self._api.authenticate(request)  # type: ignore[return-value]
 
     @endpoint("/audit")
@@ -259,42 +260,42 @@ class Retriever:
 
     @endpoint("/batch_work")
     async def batch_work(self, request: BatchWorkRequest, /) -> dict[str, Any]:
-        """Take results of lines of batches, and give out more lines."""
+        """Store the results of batch lines, and assign further lines."""
         return await self._api.catalog.batch_work(request)  # type: ignore[return-value]
 
     @endpoint("/keep_response")
     async def keep_response(self, request: KeepResponseRequest, /) -> dict[str, Any]:
-        """Keep a response with the input that it answers."""
+        """Store a response with the input that it answers."""
         return await self._api.catalog.keep_response(request)  # type: ignore[return-value]
 
     @endpoint("/keep_completion")
     async def keep_completion(self, request: KeepCompletionRequest, /) -> dict[str, Any]:
-        """Keep a chat completion with the messages that it answers."""
+        """Store a chat completion with the messages that it answers."""
         return await self._api.catalog.keep_completion(request)  # type: ignore[return-value]
 
     @endpoint("/queue_response")
     async def queue_response(self, request: QueueResponseRequest, /) -> dict[str, Any]:
-        """Keep a response that is to be generated in the background."""
+        """Queue a response for generation in the background."""
         return await self._api.catalog.queue_response(request)  # type: ignore[return-value]
 
     @endpoint("/lease_response")
     async def lease_response(self, request: LeaseResponseRequest, /) -> dict[str, Any]:
-        """The next response that is to be generated."""
+        """Lease the next queued response."""
         return await self._api.catalog.lease_response(request)  # type: ignore[return-value]
 
     @endpoint("/write_response")
     async def write_response(self, request: WriteResponseRequest, /) -> dict[str, Any]:
-        """Keep what was generated of a response, for the holder of its lease."""
+        """Store what the holder of a response's lease has generated."""
         return await self._api.catalog.write_response(request)  # type: ignore[return-value]
 
     @endpoint("/earlier_turns")
     async def earlier_turns(self, request: EarlierTurnsRequest, /) -> dict[str, Any]:
-        """Kept items of earlier turns."""
+        """The stored items of earlier turns."""
         return await self._api.catalog.earlier_turns(request)  # type: ignore[return-value]
 
     @endpoint("/compact")
     async def compact(self, request: CompactRequest, /) -> dict[str, Any]:
-        """Make a conversation short: its newest turns, and a summary of the others."""
+        """Shorten a conversation to its newest turns and a summary of the others."""
         return await self._api.compact(request)  # type: ignore[return-value]
 
     @endpoint("/open_compaction")
@@ -304,7 +305,7 @@ class Retriever:
 
     @endpoint("/count_tokens")
     async def count_tokens(self, request: CountTokensRequest, /) -> dict[str, Any]:
-        """How many tokens a conversation has for the language model."""
+        """Count the tokens of a conversation for the language model."""
         return await self._api.count_tokens(request)  # type: ignore[return-value]
 
     @endpoint("/read_file")
@@ -319,7 +320,7 @@ class Retriever:
 
     @endpoint("/open_tenant")
     async def open_tenant(self, request: OpenTenantRequest, /) -> dict[str, Any]:
-        """The vector stores of a verified token, by their ids."""
+        """The ids of the vector stores that a verified token may use."""
         return await self._api.open_tenant(request)  # type: ignore[return-value]
 
     @endpoint("/prepare")
@@ -329,17 +330,17 @@ class Retriever:
 
     @endpoint("/search_for_model")
     async def search_for_model(self, request: SearchForModelRequest, /) -> dict[str, Any]:
-        """Passages for queries of the language model, as a text for it."""
+        """Run a search of the language model, and render the passages as text for it."""
         return await self._api.search_for_model(request)  # type: ignore[return-value]
 
     @endpoint("/cut_text")
     async def cut_text(self, request: CutTextRequest, /) -> dict[str, Any]:
-        """The beginning of a text for the language model."""
+        """Truncate a text to a number of tokens."""
         return await self._api.cut_text(request)  # type: ignore[return-value]
 
     @endpoint("/verify")
     async def verify(self, request: VerifyRequest, /) -> VerifyResponse:
-        """How well sources support what is cited from them."""
+        """Score how well sources support the sentences that cite them."""
         return await self._api.verify(request)  # type: ignore[return-value]
 
     @endpoint("/ingest")
@@ -374,11 +375,11 @@ class RAG:
         self._api = edge.rag_api(addresses, process.address_of(RAG))
         rag_v1.app = self._api.v1
         rag_mcp.app = self._mcp = edge.mcp_endpoint()
-        self._batches = edge.batch_runner(self._api.dependencies, rag_life)
-        rag_life.on_probe(self._api.ready)
-        rag_life.on_metrics(self._api.metrics)
-        rag_life.on_drain(self._api.dependencies.hold)
-        rag_life.on_drain(self._batches.drain)
+        self._batches = edge.batch_runner(self._api.dependencies, rag_lifecycle)
+        rag_lifecycle.on_probe(self._api.ready)
+        rag_lifecycle.on_metrics(self._api.metrics)
+        rag_lifecycle.on_drain(self._api.dependencies.hold)
+        rag_lifecycle.on_drain(self._batches.drain)
 
     @bentoml.on_deployment
     def check_access() -> None:
@@ -390,7 +391,7 @@ class RAG:
     async def begin(self) -> None:
         process.configure_logging()
         process.start_tracing("RAG")
-        rag_life.install_signal_handlers()
+        rag_lifecycle.install_signal_handlers()
         await self._mcp.start()
         await self._api.start()
         self._batches.start()
@@ -418,7 +419,7 @@ class RAG:
 
     @endpoint("/generate", stream=True)
     async def generate(self, request: GenerateRequest, /) -> str:
-        """Let the language model go on from a prompt, with vLLM's sampling parameters by their own names.
+        """Generate text from a prompt, with vLLM's sampling parameters under their own names.
 
         Streams server-sent events: `token` many times, `usage` once, and last `done` or `error`.
         """
@@ -435,10 +436,15 @@ class RAG:
 
 
 _PUBLIC: Any = RAG
-_LIVES: Any = ((Embedder, embedder_life), (Retriever, retriever_life), (LLM, llm_life), (_PUBLIC, rag_life))
+_SERVICES: Any = (
+    (Embedder, embedder_lifecycle),
+    (Retriever, retriever_lifecycle),
+    (LLM, llm_lifecycle),
+    (_PUBLIC, rag_lifecycle),
+)
 _PUBLIC.add_asgi_middleware(RerankPaths)
-for _service, _life in _LIVES:
-    _service.add_asgi_middleware(ServiceMiddleware, **process.middleware_options(_life, _service))
+for _service, _lifecycle in _SERVICES:
+    _service.add_asgi_middleware(ServiceMiddleware, **process.middleware_options(_lifecycle, _service))
 _PUBLIC.add_asgi_middleware(PublishedApi)
 _PUBLIC.add_asgi_middleware(WebPage)
 _PUBLIC.add_asgi_middleware(McpRoute, endpoint=rag_mcp)

@@ -1,1 +1,1 @@
-"""One heavy library a file; library errors become `rag.errors` here and nowhere else."""
+"""One heavy library per module or sub-package. Library errors are translated to `rag.errors` here and nowhere else."""

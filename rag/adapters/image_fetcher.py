@@ -1,8 +1,8 @@
 """Fetches images that requests name by URL, with aiohttp.
 
-A request must not reach what only this service can reach. So nothing is fetched but from hosts that the settings list,
-no redirect is followed, and a name that resolves to an address inside is refused. The addresses that were checked are
-those that are connected to. An address inside can be listed itself.
+Requests must not reach hosts in the service's own network (server-side request forgery). So images are only fetched
+from hosts that the settings list, redirects are not followed, and names that resolve to private addresses are refused.
+Connections use the checked addresses. A private address can itself be listed.
 """
 
 from __future__ import annotations

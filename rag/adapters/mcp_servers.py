@@ -142,7 +142,7 @@ class McpServers:
 
 @dataclass(slots=True)
 class _Watch:
-    """What a server did during one call. The library reports some failures only as a lost connection."""
+    """Observes a server during one call, because the library reports some failures only as a lost connection."""
 
     url: str
     bytes_left: int
@@ -213,13 +213,13 @@ def _failure_of(error: BaseException, watch: _Watch, timeout_s: float) -> ToolSe
 
 
 def _is_answer_of_server(error: BaseException) -> bool:
-    """Whether the server itself wrote the error. The library makes up others for statuses."""
+    """Whether the error came from the server. The library creates others from HTTP statuses."""
     made_up = ("Server returned an error response", "Not Found", "Session terminated")
     return isinstance(error, MCPError) and error.error.message not in made_up
 
 
 def _text_of(result: CallToolResult) -> str:
-    """The result as a text. What is not text is named, so that the language model knows that there is more."""
+    """The result as text. Content that is not text is mentioned, so that the language model knows about it."""
     parts: list[str] = []
     for block in result.content:
         if isinstance(block, TextContent):

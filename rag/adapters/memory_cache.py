@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import TLRUCache
 
-from rag.retrieve.cache.question_group import MAX_QUESTIONS, QuestionGroup
+from rag.retrieve.cache.question_group import MAX_GROUP_QUESTIONS, QuestionGroup
 
 _ENTRY_OVERHEAD_BYTES = 700
 """Approximate size of an entry besides its value: keys, dictionaries, lists and a heap."""
@@ -64,7 +64,7 @@ class MemoryCache:
             max_questions = int(self._entries.maxsize) // _GROUP_SIZE_DIVISOR // max(vector.nbytes, 1)
             if not max_questions:
                 return
-            questions = QuestionGroup(len(vector), min(max_questions, MAX_QUESTIONS))
+            questions = QuestionGroup(len(vector), min(max_questions, MAX_GROUP_QUESTIONS))
         expires = self._clock() + ttl_s
         questions.add(key, vector, expires)
         self._put("group", group, questions, questions.nbytes, expires)

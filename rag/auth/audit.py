@@ -1,4 +1,4 @@
-"""Events of the audit log: who did what and when, without any text."""
+"""Events of the audit log: who did what and when. They contain no texts of requests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AuditEvent:
 
     @classmethod
     def of_command(cls, command: str, action: str, targets: Mapping[str, str], *, uid: int) -> Self:
-        """Of a command that works on the catalog, without a service.
+        """The event of a command that works on the catalog directly.
 
         Args:
             uid: The number of the user who runs it.

@@ -1,7 +1,7 @@
-"""Who sent the request that is being served.
+"""The caller: who sent the current request.
 
-The edge authenticates the request and sets the caller; it travels to the other services in a header that no client can
-set. The catalog's queries read it, so that no code path can forget it.
+The edge authenticates the request and sets the caller; the other services get it in a header that no client can set.
+The catalog's queries read it themselves, so no code path can forget it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DEFAULT_TENANT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The permissions of an API key, or of a signed token."""
+    """The sender of a request, with the permissions of its API key or signed token."""
 
     key_id: str
     """Empty without a key."""
@@ -31,7 +31,7 @@ class Caller:
     """Ids of the only vector stores that it may use; None: all of the tenant."""
     key_limits: Limits = NO_LIMITS
     tenant_limits: Limits = NO_LIMITS
-    """Of all requests of the tenant together."""
+    """Limits of all requests of the tenant together."""
     source: str = ""
     """The client's address if there is no key; the vector store if a job works for it."""
     groups: frozenset[str] = frozenset()
@@ -41,14 +41,14 @@ class Caller:
 
     @property
     def subjects(self) -> tuple[Subject, Subject]:
-        """Whose limits a request counts towards."""
+        """The key and the tenant, whose limits a request counts towards."""
         return Subject("key", self.key_id, self.key_limits), Subject("tenant", self.tenant, self.tenant_limits)
 
     @property
     def queue(self) -> str:
-        """Whose turn it is in a queue that callers share fairly: the key's, the address's, or the vector store's.
+        """Identifies the caller in fair queues: its key, address or vector store.
 
-        What a caller has asked for in the background is not in the way of its other requests.
+        Background work has a queue of its own, so that it does not delay the caller's other requests.
         """
         own = f"{self.tenant}/{self.key_id or self.source}"
         return f"{own} in background" if self.in_background else own
@@ -87,7 +87,7 @@ _work_of: ContextVar[str] = ContextVar("work_of", default="")
 
 @contextlib.contextmanager
 def working_for(store: str) -> Iterator[None]:
-    """A context in which work without a request takes the turns of this vector store in queues."""
+    """A context in which work without a request is queued for this vector store."""
     token = _work_of.set(store)
     try:
         yield
@@ -97,7 +97,7 @@ def working_for(store: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def acting_as(caller: Caller) -> Iterator[None]:
-    """A context in which the work is that of this caller."""
+    """A context in which work is done for this caller."""
     token = current_caller.set(caller)
     try:
         yield
@@ -106,7 +106,7 @@ def acting_as(caller: Caller) -> Iterator[None]:
 
 
 def queueing_caller() -> Caller:
-    """For whom the current work waits in queues: the caller of the request, or else the job's vector store."""
+    """The caller that the current work is queued for: that of the request, or the vector store of the job."""
     return current_caller.get() or replace(INTERNAL, source=_work_of.get())
 
 
@@ -117,8 +117,8 @@ def current_tenant() -> str:
 
 
 def prefix_cache_salt() -> str | None:
-    """vLLM's `cache_salt`: requests share cached prompts only with the same salt, so no tenant can find out by
-    `cached_tokens` what another one asked. None for the default tenant.
+    """vLLM's `cache_salt`. Only requests with equal salts share cached prompts, so `cached_tokens` never reveals what
+    another tenant asked. None for the default tenant.
     """
     tenant = current_tenant()
     return None if tenant == DEFAULT_TENANT else f"tenant:{tenant}"

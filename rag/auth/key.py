@@ -67,4 +67,4 @@ class CreatedKey:
 
     record: KeyRecord
     secret: str
-    """Shown now and never again."""
+    """Shown only now; it cannot be retrieved later."""

@@ -13,20 +13,20 @@ _VISIBLE_CHARS = len(PREFIX) + 6
 
 
 def new_secret() -> str:
-    """A secret that nobody can guess: 256 random bits."""
+    """A new secret of 256 random bits."""
     return PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def could_be_secret(text: str) -> bool:
-    """Whether the text has the form of a secret. Any other need not be looked up."""
+    """Whether the text has the form of a secret; texts of other forms need no look-up."""
     return text.startswith(PREFIX) and len(text) == _CHARS
 
 
 def hash_of(secret: str) -> str:
-    """SHA-256 in hex. A slow hash would add nothing, because nobody can guess a random secret."""
+    """SHA-256 in hex. A slow hash would add nothing, because a random secret cannot be guessed."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def visible_prefix(secret: str) -> str:
-    """The beginning of the secret, by which people recognize a key. It is of no use to anyone else."""
+    """The beginning of the secret, by which people recognize a key. It does not help to guess the rest."""
     return secret[:_VISIBLE_CHARS]

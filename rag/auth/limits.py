@@ -1,4 +1,4 @@
-"""How much an API key, or all requests of a tenant together, may use."""
+"""Limits of an API key, or of all requests of a tenant together."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _public_operations() -> Sequence[OpenApiRoute]:
 
 @functools.cache
 def audit_trail() -> AuditTrail | None:
-    """Of the edge in this process; None if there is no audit log."""
+    """The audit trail of the edge in this process; None if there is no audit log."""
     record = settings().audit.record
     return None if record == "off" else AuditTrail(route_table(), everything=record == "all")
 
@@ -77,7 +77,7 @@ def request_limits() -> RateLimits:
 
 @functools.cache
 def token_limits() -> TokenLimits:
-    """Of the edge in this process. Its replicas share the counts if there is a Redis."""
+    """The token limits of the edge in this process. Its replicas share the counts if Redis is configured."""
     own = MemoryCounters()
     if (url := settings().cache.url) is None:
         return TokenLimits(own)
@@ -88,7 +88,7 @@ def token_limits() -> TokenLimits:
 
 @functools.cache
 def tenant_limits(tenant: str) -> Limits:
-    """From the settings."""
+    """The limits of a tenant, from the settings."""
     options = settings().limits
     own = options.tenants.get(tenant)
     named = {} if own is None else own.model_dump(exclude_unset=True)
@@ -97,7 +97,7 @@ def tenant_limits(tenant: str) -> Limits:
 
 @functools.cache
 def token_callers() -> TokenCallers | None:
-    """What admits signed tokens at the edge in this process; None if they are not accepted."""
+    """Verifies signed tokens at the edge in this process; None if they are not accepted."""
     options = settings().jwt
     if (keys := token_keys()) is None:
         return None
@@ -124,7 +124,7 @@ def token_keys() -> JsonWebKeys | None:
 
 
 def service_admission() -> ServiceAdmission:
-    """Of the other services in this process."""
+    """What admits requests at the inner service in this process."""
     server = settings().server
     key = _secret(server.service_key)
     return ServiceAdmission(key, is_exposed=key is None and not server.open and listens_to_other_machines())

@@ -42,7 +42,7 @@ def rag_api(addresses: Mapping[str, str], own_url: str) -> RagApi:
 
     dependencies = UpstreamServices(clients, ready_message=ready_message)
     remote_keys = RemoteKeys(clients["Retriever"], dependencies.require)
-    edge_admission().use(VerifiedKeys(remote_keys.look))
+    edge_admission().use(VerifiedKeys(remote_keys.look_up))
     if (callers := token_callers()) is not None:
         callers.use(remote_keys.open_tenant)
     return RagApi(
@@ -87,16 +87,18 @@ def _image_options(options: LLMSettings) -> ImageOptions:
     return ImageOptions(limits, source)
 
 
-def batch_runner(dependencies: UpstreamServices, life: Lifecycle) -> BatchRunner:
-    """Runs the lines of batches in this process.
+def batch_runner(dependencies: UpstreamServices, lifecycle: Lifecycle) -> BatchRunner:
+    """The runner of batch lines in this process.
 
     Args:
-        life: Of the edge, to which the lines are sent.
+        lifecycle: The lifecycle of the edge, whose application gets the lines as requests.
     """
     options = settings()
     retriever = dependencies.clients["Retriever"]
     models = ServedModels(dependencies, ModelAliases(options.models.aliases))
-    return BatchRunner(RemoteBatchWork(retriever, models).exchange, lambda: life.service, options.batches.lines_at_once)
+    return BatchRunner(
+        RemoteBatchWork(retriever, models).exchange, lambda: lifecycle.service, options.batches.lines_at_once
+    )
 
 
 def mcp_endpoint() -> McpEndpoint:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rag.adapters.sentence_transformers.sparse import StSparseEmbedder
 
 
-MAX_QUESTIONS = 256
-"""Slices of questions of one caller that may wait."""
+MAX_WAITING_QUESTIONS = 256
+"""Maximum number of waiting slices of one caller's questions."""
 
 
 def embedder_api() -> EmbedderApi:
@@ -43,7 +43,7 @@ def _load_models(loading: asyncio.Lock) -> EmbedderModels:
     from rag.adapters.sentence_transformers.scheduler import ComputeScheduler, cores, passages_at_once
 
     options = settings().embedder
-    limits = QueueLimits(max_waiting=MAX_QUESTIONS, max_wait_s=settings().server.retrieve_timeout_s)
+    limits = QueueLimits(max_waiting=MAX_WAITING_QUESTIONS, max_wait_s=settings().server.retrieve_timeout_s)
     scheduler = ComputeScheduler(cores(options), passages_at_once=passages_at_once(options), limits=limits)
     token_file = _token_vector_file()
     dense = _encoders(scheduler, loading, token_file)

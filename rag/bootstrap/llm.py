@@ -15,7 +15,7 @@ from rag.queues.fair_queue import FairQueue, QueueLimits
 
 
 class Engine(Generator, Protocol):
-    """A generator with a life of its own: an engine in this process, or a client of a server elsewhere."""
+    """A generator that is started and stopped: an engine in this process, or a client of another server."""
 
     async def start(self) -> None: ...
 

@@ -30,7 +30,7 @@ from rag.telemetry import tracing
 
 MIB = 2**20
 _MAX_INNER_BODY_BYTES = 64 * MIB
-"""Of requests between services, which carry texts and vectors."""
+"""Limit of bodies between services, which carry texts and vectors."""
 
 
 class MiddlewareOptions(TypedDict):
@@ -49,15 +49,15 @@ class MiddlewareOptions(TypedDict):
     max_websockets: int
 
 
-def lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
-    life = Lifecycle(name, is_edge=is_edge, drain_timeout_s=settings().server.drain_timeout_s)
-    life.on_ready(_freeze_objects)
-    return life
+def make_lifecycle(name: str, *, is_edge: bool = False) -> Lifecycle:
+    lifecycle = Lifecycle(name, is_edge=is_edge, drain_timeout_s=settings().server.drain_timeout_s)
+    lifecycle.on_ready(_freeze_objects)
+    return lifecycle
 
 
 def _freeze_objects() -> None:
-    """Exempt all objects of the start, some 500,000, from garbage collection: looking at them takes 200 to 400 ms, in
-    which no request is served. The memory that the start has freed goes back to the system, some 60 MiB.
+    """Exempt the 500,000 objects that exist after the start from garbage collection. Scanning them takes 200 to 400 ms,
+    during which no request is served. Memory freed since the start, about 60 MiB, is returned to the system.
     """
     gc.collect()
     gc.freeze()
@@ -66,47 +66,47 @@ def _freeze_objects() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def middleware_options(life: Lifecycle, service: Any) -> MiddlewareOptions:
+def middleware_options(lifecycle: Lifecycle, service: Any) -> MiddlewareOptions:
     """The options of the middleware for this BentoML service."""
     options = settings()
     upload, body = options.ingest.max_request_mib * MIB, options.server.max_body_mib * MIB
     return {
-        "lifecycle": life,
+        "lifecycle": lifecycle,
         "max_in_flight": options.server.max_in_flight,
         "max_body_bytes": {
-            "*": body if life.is_edge else _MAX_INNER_BODY_BYTES,
+            "*": body if lifecycle.is_edge else _MAX_INNER_BODY_BYTES,
             "/ingest": upload,
             "/v1/files": upload,
             "/v1/uploads/*": upload,
         },
-        "access_log": options.server.access_log and life.is_edge,
-        "guard": BrowserGuard(options.server.host_names, options.server.allowed_origins) if life.is_edge else None,
-        "routes": RouteTemplates(lambda: _routes(life, service)),
-        "admission": edge_admission() if life.is_edge else service_admission(),
-        "body_timeout_s": options.server.request_timeout_s if life.is_edge else None,
-        "audit": audit_trail() if life.is_edge else None,
-        "make_turns": _caller_turns if life.is_edge else None,
+        "access_log": options.server.access_log and lifecycle.is_edge,
+        "guard": BrowserGuard(options.server.host_names, options.server.allowed_origins) if lifecycle.is_edge else None,
+        "routes": RouteTemplates(lambda: _routes(lifecycle, service)),
+        "admission": edge_admission() if lifecycle.is_edge else service_admission(),
+        "body_timeout_s": options.server.request_timeout_s if lifecycle.is_edge else None,
+        "audit": audit_trail() if lifecycle.is_edge else None,
+        "make_turns": _caller_turns if lifecycle.is_edge else None,
         "max_websockets": options.server.max_websockets,
     }
 
 
 def _caller_turns() -> CallerTurns:
-    """Called in the edge's process alone, so that no other has the queue's metrics: all processes read `service.py`."""
+    """A factory, because every process imports `service.py` and only the edge may have the metrics of this queue."""
     server = settings().server
     half_of_the_cores = max(1, (os.cpu_count() or 1) // 2)
     return CallerTurns(server.caller_turns or half_of_the_cores, max_wait_s=server.retrieve_timeout_s)
 
 
-def _routes(life: Lifecycle, service: Any) -> list[str]:
+def _routes(lifecycle: Lifecycle, service: Any) -> list[str]:
     """The paths of all routes of a service, with parameters as Starlette writes them."""
     own = [api.route for api in service.apis.values()]
-    if life.is_edge:
+    if lifecycle.is_edge:
         from rag.http.published_document import public_operations
 
         public = [route.mounted_at + route.path for route in public_operations()]
         pages = ["/", "/static_content/{file:path}", "/ui", "/ui/{file:path}"]
         return [*own, *public, *pages, "/docs.json", "/schema.json", "/mcp"]
-    if life.name == "Retriever":
+    if lifecycle.name == "Retriever":
         from rag.http.v1.applications.documents_app import document_routes
 
         no_parts: Any = None

@@ -47,12 +47,13 @@ if TYPE_CHECKING:
 
 
 SERVER_CALLS = 16
-"""Searches that a Milvus server gets at the same time."""
+"""Number of concurrent searches on a Milvus server."""
 LITE_CALLS = 3
-"""Searches that Milvus Lite gets at the same time, two of them of one caller. It runs one after the other, so with more
-a caller would wait longer for those of another; with one, eight questions at a time had twice the p95."""
+"""Number of concurrent searches on Milvus Lite, at most two of them from one caller. Milvus Lite runs them one after
+the other: with more, a caller would wait longer for another caller's searches; with one, the p95 of eight concurrent
+questions doubled."""
 CUSTOM_CALLS = 8
-"""Searches that custom retrievers get at the same time."""
+"""Number of concurrent searches on custom retrievers."""
 
 
 def retriever_api(addresses: Mapping[str, str]) -> tuple[RetrieverApi, Sequence[ServiceClient]]:
@@ -84,7 +85,7 @@ def retriever_metrics(api: RetrieverApi, clients: Sequence[ServiceClient]) -> Me
 
     def update() -> None:
         update_disk_metrics(settings().data_dir)
-        if (loaded := api.parts.loaded) is not None:
+        if (loaded := api.components.loaded) is not None:
             loaded.library.update_job_metrics()
 
     # The edge reads the metrics of the LLM.

@@ -25,8 +25,8 @@ with which they recognize each other. Choose one:
   - RAG_SERVER__OPEN=true, only where nobody but the other services can connect"""
 
 _services: list[str] = []
-"""Those whose start this process has checked. BentoML begins with the one that it serves at `--host`; the others, which
-that one depends on, get Unix sockets."""
+"""Services whose start this process has checked. BentoML begins with the one that it serves at `--host`; its
+dependencies get Unix sockets."""
 
 
 def refuse_unprotected_start(service: str, *, is_edge: bool = False) -> None:

@@ -1,8 +1,8 @@
 """Which rows the caller of the current request may see: those of its tenant, its vector stores and its groups.
 
-Every query that finds a vector store, file or job by what a client sent has one of these conditions. What hangs on a
-vector store (documents, versions, indexes) is reached through it; which documents, `rag.catalog.groups` decides.
-Outside of requests nothing is restricted.
+Every query for a vector store, file or job that a client names has one of these conditions. Documents, versions and
+indexes are only reached through their vector store; `rag.catalog.groups` decides which documents. Outside of requests
+nothing is restricted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def visible_jobs() -> Condition:
 
 
 def _readable_jobs() -> Condition:
-    """Jobs all of whose files the caller may read: a job tells their number and names the one it is working on."""
+    """Jobs whose files the caller may all read: a job shows their number and the name of the current one."""
     if groups.of_caller() is None:
         return sa.true()
     unreadable = sa.exists().where(
@@ -75,8 +75,8 @@ def _own_output() -> Condition:
 
 
 def visible_batches() -> Condition:
-    """A condition on `batches`: those of the caller, or for an administrator, of its tenant. They are hidden from a
-    caller that may read less by now than the one that created them.
+    """A condition on `batches`: those of the caller, or for an administrator, of its tenant. They are hidden if the
+    caller may read less now than when it created them.
     """
     if (caller := current_caller.get()) is None:
         return sa.true()

@@ -1,7 +1,7 @@
-"""The lines of batches: which edge runs which, and how they ended.
+"""The lines of batches: claims of the edges that run them, and results.
 
-An edge that runs a line has claimed it for a while, and renews the claim. A line of which the claim has passed can be
-claimed again, so that none is lost with its edge. Only the first result of a line is kept.
+An edge claims a line for a while before it runs it, and renews the claim. A line whose claim has expired can be claimed
+again, so no line is lost with its edge. Only the first result of a line is stored.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def running(connection: sa.Connection) -> dict[str, int]:
 
 
 def claim(connection: sa.Connection, batch_id: str, worker: str, limit: int, claim_s: float) -> list[ClaimedLine]:
-    """Claim lines that no edge runs. Those that were tried more often come later."""
+    """Claim lines that no edge runs. Lines with more attempts come later."""
     columns, now = batch_lines.c, time.time()
     is_free = columns.claimed_until.is_(None) | (columns.claimed_until <= now)
     wanted = sa.select(batch_lines).where(columns.batch_id == batch_id, columns.state == "pending", is_free)
@@ -87,7 +87,7 @@ def claim(connection: sa.Connection, batch_id: str, worker: str, limit: int, cla
 
 
 def renew(connection: sa.Connection, keys: Collection[LineKey], worker: str, claim_s: float) -> set[LineKey]:
-    """Renew the claims of an edge. Returns the lines that it still has; it must let go of the others."""
+    """Renew the claims of an edge. Returns the lines that it still holds; it must stop the others."""
     now, kept = time.time(), set[LineKey]()
     for key in keys:
         is_own = (batch_lines.c.claimed_by == worker) | (batch_lines.c.claimed_until <= now)
@@ -105,13 +105,15 @@ def release(connection: sa.Connection, key: LineKey, worker: str) -> None:
 
 
 def release_all(connection: sa.Connection) -> None:
-    """End all claims, whoever has them. An edge that still runs a line renews its claim."""
+    """Release all claims. An edge that still runs a line renews its claim."""
     claimed = batch_lines.c.claimed_until.is_not(None)
     connection.execute(sa.update(batch_lines).where(claimed).values(claimed_by=None, claimed_until=None))
 
 
 def finish(connection: sa.Connection, key: LineKey, state: LineState, response: JsonMapping) -> bool:
-    """Keep the response of a line, whoever has claimed it. Returns False if the line has one, or its batch ends."""
+    """Store the response of a line, whichever edge has claimed it. Returns False if it has one already, or if its batch
+    is ending.
+    """
     result = zlib.compress(json.dumps(response).encode(), level=1)
     values = {"state": state, "result": result, "claimed_by": None, "claimed_until": None}
     return connection.execute(sa.update(batch_lines).where(_open(key)).values(values)).rowcount > 0

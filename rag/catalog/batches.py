@@ -25,8 +25,8 @@ UNFINISHED: tuple[BatchState, ...] = ("validating", "in_progress", "finalizing",
 
 
 @dataclass(frozen=True, slots=True)
-class WorkRow:
-    """What a process that works on a batch has to know of it."""
+class BatchWorkRow:
+    """The columns of a batch that processing needs."""
 
     id: str
     endpoint: str
@@ -48,8 +48,8 @@ class WorkRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a batch ends with."""
+class BatchOutcome:
+    """The final state of a batch, with its output files."""
 
     output_file_id: str | None
     error_file_id: str | None
@@ -110,10 +110,10 @@ def page(connection: sa.Connection, cursor: Cursor) -> Page[BatchRecord]:
     return listing.page(connection, wanted, batches.c.created_at, batches.c.id, cursor, read)
 
 
-def unfinished(connection: sa.Connection) -> list[WorkRow]:
+def unfinished(connection: sa.Connection) -> list[BatchWorkRow]:
     """Of all callers, the oldest first."""
     wanted = sa.select(batches).where(batches.c.state.in_(UNFINISHED)).order_by(batches.c.created_at, batches.c.id)
-    return read_rows(connection, WorkRow, wanted)
+    return read_rows(connection, BatchWorkRow, wanted)
 
 
 def counts(connection: sa.Connection) -> dict[str, int]:
@@ -122,7 +122,7 @@ def counts(connection: sa.Connection) -> dict[str, int]:
     return {str(state): int(number) for state, number in connection.execute(counted)}
 
 
-def hold(connection: sa.Connection, row: WorkRow, seconds: float) -> bool:
+def hold(connection: sa.Connection, row: BatchWorkRow, seconds: float) -> bool:
     """Claim the work on a batch that is to be validated or whose files are to be written.
 
     Returns False if its state has changed, or another process works on it.
@@ -152,21 +152,21 @@ def refuse(connection: sa.Connection, batch_id: str, faults: Sequence[BatchFault
 def begin_end(
     connection: sa.Connection, batch_id: str, end_state: BatchState, faults: Sequence[BatchFault] = ()
 ) -> bool:
-    """Begin to end the batch: no further line is started or recorded. Returns False if that had begun already."""
+    """Start to end the batch: no further line is started or recorded. Returns False if that had already started."""
     errors = [fault.to_json() for fault in faults]
     values: JsonObject = {"state": "finalizing", "finalizing_at": time.time(), "end_state": end_state}
     return _update(connection, _is(batch_id, "in_progress"), held_until=0.0, errors=errors, **values)
 
 
 def cancel(connection: sa.Connection, batch_id: str) -> bool:
-    """Returns False if nothing of it can be cancelled any more."""
+    """Cancel the batch. Returns False if it has ended or is about to."""
     wanted = (batches.c.id == batch_id) & batches.c.state.in_(("validating", "in_progress"))
     values: JsonObject = {"state": "cancelling", "cancelling_at": time.time(), "end_state": "cancelled"}
     return _update(connection, wanted, held_until=0.0, **values)
 
 
-def end(connection: sa.Connection, row: WorkRow, outcome: Outcome) -> bool:
-    """Returns False if another process has ended it."""
+def end(connection: sa.Connection, row: BatchWorkRow, outcome: BatchOutcome) -> bool:
+    """End the batch. Returns False if another process has ended it."""
     values: JsonObject = {"state": row.end_state, "failed": outcome.failed, "usage": outcome.usage}
     files = {"output_file_id": outcome.output_file_id, "error_file_id": outcome.error_file_id}
     return _update(connection, _is(row.id, row.state), **values, **files, **_ended())

@@ -60,7 +60,7 @@ class Database:
             yield connection
 
     def empty_log(self) -> None:
-        """Move SQLite's write-ahead log into the database, so that no file has what was deleted.
+        """Move SQLite's write-ahead log into the database, so that no file contains deleted data.
 
         Nothing happens while a transaction runs, so call it again from time to time.
         """

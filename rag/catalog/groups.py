@@ -44,7 +44,7 @@ def of_caller() -> frozenset[str] | None:
 
 
 def of_caller_in_store(store_groups: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Those of a vector store's groups that the caller belongs to. None if the caller may read all of its documents."""
+    """The vector store's groups that the caller belongs to. None if the caller may read all of its documents."""
     own = of_caller()
     if own is None or own.issuperset(store_groups or ()):
         return None
@@ -52,7 +52,7 @@ def of_caller_in_store(store_groups: Sequence[str] | None) -> tuple[str, ...] | 
 
 
 def includes(read_groups: sa.ColumnElement[Any], groups: Collection[str]) -> Condition:
-    """Whether somebody who belongs to these groups may read what has these read groups."""
+    """Whether a member of these groups may read a document with these read groups."""
     for_everyone = read_groups.is_(sa.null())
     if not groups:
         return for_everyone
@@ -96,7 +96,7 @@ def is_readable(read_groups: Collection[str] | None) -> bool:
 
 
 def check_own(read_groups: Collection[str]) -> None:
-    """Raises InvalidRequest if the caller could not read what it gives these read groups."""
+    """Raises InvalidRequest if the caller could not read a document with these read groups itself."""
     if not is_readable(read_groups):
         raise InvalidRequest(
             "read_groups: must include a group of your own, unless you have the scope admin", param="read_groups"

@@ -14,7 +14,7 @@ class AuditSettings(Section):
 
     record: Literal["changes", "all", "off"] = Field(
         "changes",
-        description="What the audit log has: `changes` (changes, management of API keys, refused requests), `all` "
-        "(questions and reads, too) or `off`.",
+        description="Requests that the audit log records: `changes` (changes, management of API keys, refused "
+        "requests), `all` (questions and reads, too) or `off`.",
     )
     keep_days: int = Field(90, ge=1, le=36_500, description="Days after which entries of the audit log are deleted.")

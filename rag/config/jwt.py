@@ -37,7 +37,7 @@ class JwtSettings(Section):
         "", description="Claim with the scopes, such as `scope` or `roles`; unset: all tokens have RAG_JWT__SCOPES."
     )
     scope_prefix: str = Field(
-        "", description="What the scopes of this service begin with in the claim, such as `rag:` if it has `rag:ask`."
+        "", description="Prefix of this service's scopes in the claim, such as `rag:` for `rag:ask`."
     )
     scopes: str = Field("ask", description="Scopes of all tokens, separated by commas, if no claim has them.")
     stores_claim: str = Field(

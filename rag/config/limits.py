@@ -8,7 +8,7 @@ from rag.config.section import Section
 
 
 class TenantLimits(Section):
-    """Of all requests of a tenant together. None: no limit."""
+    """Limits of all requests of a tenant together. None: no limit."""
 
     requests_per_minute: int | None = Field(None, ge=1, description="Requests that each tenant may send in a minute.")
     tokens_per_minute: int | None = Field(

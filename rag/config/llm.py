@@ -91,7 +91,7 @@ class LLMSettings(Section):
         description="Hosts whose images are fetched if a request names them by http or https URL, separated by commas, "
         "such as images.example.com or 10.0.0.5:8080. A name must resolve to public addresses. Unset: none.",
     )
-    image_timeout_s: float = Field(10.0, gt=0, le=60, description="Seconds that such a host has for an image.")
+    image_timeout_s: float = Field(10.0, gt=0, le=60, description="Time limit of fetching an image in seconds.")
     url: str | None = Field(
         None,
         description="An OpenAI-compatible server to use instead of an engine, such as http://host:8000/v1.",
@@ -101,7 +101,7 @@ class LLMSettings(Section):
         None, description="Hub id or folder of the tokenizer of that server's model; unset: token counts are estimated."
     )
     images: bool | None = Field(
-        None, description="Whether that server's model reads images; unset: no. An engine knows it of its model."
+        None, description="Whether that server's model reads images; unset: no. An engine detects this itself."
     )
     context_tokens: int | None = Field(
         None,

@@ -12,12 +12,12 @@ from rag.config.settings import Settings
 
 
 def option_names() -> list[str]:
-    """The names of all options. vLLM's engine arguments have names of their own behind `RAG_LLM__ENGINE__`."""
+    """The names of all options. vLLM's engine arguments follow `RAG_LLM__ENGINE__` under their own names."""
     return [name for name, _, _ in options()]
 
 
 def options() -> list[tuple[str, str, str]]:
-    """Every option as (name, default, description), in the order of the sections. The table of the docs."""
+    """Every option as (name, default, description), in the order of the sections, for the table in the docs."""
     return [(option.name, _shown(option.default), option.description) for option in _options()]
 
 

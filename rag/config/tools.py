@@ -26,10 +26,10 @@ class ToolSettings(Section):
         description="URLs of the MCP servers that requests to `/v1/responses` may name, separated by commas; `*.` at "
         "the beginning of a host is any subdomain, `/*` at the end of a path anything below it. Unset: none.",
     )
-    mcp_timeout_s: float = Field(30.0, gt=0, le=600, description="Seconds that an MCP server has for an answer.")
+    mcp_timeout_s: float = Field(30.0, gt=0, le=600, description="Time limit of a call of an MCP server in seconds.")
     mcp_max_kib: int = Field(1024, ge=1, le=65_536, description="Maximum size of an answer of an MCP server in KiB.")
     mcp_max_tools: int = Field(
-        64, ge=1, le=128, description="Maximum number of tools of one MCP server that the language model is shown."
+        64, ge=1, le=128, description="Maximum number of tools of one MCP server that the language model can use."
     )
 
     @field_validator("mcp_servers")

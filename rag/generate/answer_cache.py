@@ -55,11 +55,10 @@ class CachingGenerator:
         model: str = "",
         key: str | None = None,
     ) -> contextlib.AbstractAsyncContextManager[TokenStream]:
-        """See `rag.ports.Generator`. A cached text ends with `StreamEnd.cached`; what the model thought is not
-        cached.
+        """See `rag.ports.Generator`. A cached text ends with `StreamEnd.cached`; the model's reasoning is not cached.
 
         Args:
-            key: Used in the cache key in place of the prompt, if different prompts have the same answer.
+            key: Replaces the prompt in the cache key, so that prompts with the same key share an answer.
         """
         request = self._generator.generate(prompt, sampling, request_id, model=model)
         if not is_repeatable(sampling):
@@ -114,7 +113,7 @@ class CachingGenerator:
 
 
 def is_repeatable(sampling: SamplingParameters) -> bool:
-    """Whether the model writes the same text for the same request, and the request asks for nothing but one text."""
+    """Whether equal requests get the same text, and the request asks for exactly one text and no log probabilities."""
     plain = sampling.get("n", 1) == 1 and not sampling.keys() & {"logprobs", "prompt_logprobs"}
     return plain and (sampling.get("temperature") == 0 or sampling.get("seed") is not None)
 
@@ -133,7 +132,7 @@ def _serialized(deltas: Sequence[StreamItem], end: StreamEnd) -> bytes:
 
 
 def _deserialized(data: bytes | None) -> list[StreamItem] | None:
-    """None if there is nothing, or an entry that another version of this code wrote in another format."""
+    """None if there is no entry, or if another release wrote it in a different format."""
     if data is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Checks citations, `[1]` and `[1, 3]`, in a text while it is being written, before any of it is sent."""
+"""Checks the citations of an answer, `[1]` and `[1, 3]`, while it is streamed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class _Candidate:
 
     text: str = ""
     sent: int = 0
-    """Characters of it that were sent already."""
+    """Number of its characters that were already sent."""
 
     def with_next(self, char: str) -> _Candidate | None:
-        """None if that cannot become a citation."""
+        """The candidate with one more character; None if that cannot become a citation."""
         text = self.text + char
         return _Candidate(text, self.sent) if _CITATION.fullmatch(text, partial=True) else None
 
@@ -44,12 +44,12 @@ class _Candidate:
 
 
 class CitationFilter:
-    """Removes citations of sources that do not exist from one text, and collects the others.
+    """Removes citations of nonexistent sources from one text, and collects the valid ones.
 
-    Text goes in as it is written, and comes out as soon as it can be sent: only what may still become a citation is
-    held back, with the spaces before it. A citation is removed together with the space before it; of a citation of
-    several sources only the wrong numbers are removed. The result does not depend on how the text is split, and
-    filtering it again does not change it.
+    `feed` returns text as soon as it can be sent: only characters that may still become a citation are held back, with
+    the spaces before them. A citation is removed together with the space before it; if it names several sources, only
+    the wrong numbers are removed. The result does not depend on how the text is split, and filtering it again does not
+    change it.
 
     Numbers in brackets are not citations in code or as the text of a Markdown link, `[1](address)`.
 
@@ -59,9 +59,9 @@ class CitationFilter:
 
     def __init__(self, sources: Sequence[Hit]) -> None:
         self.citations: list[Citation] = []
-        """Their ranges refer to the filtered text."""
+        """The valid citations. Their ranges refer to the filtered text."""
         self.removed = 0
-        """Source numbers that named no source."""
+        """Number of removed source numbers."""
         self._sources = sources
         self._code = CodeSpans()
         self._output: list[str] = []
@@ -69,20 +69,20 @@ class CitationFilter:
         self._last = "\n"
         self._candidate = _Candidate()
         self._open = ""
-        """The end of the sent text, if it could continue as a citation but for the bracket that followed it."""
+        """The end of the sent text if it could still become a citation once the bracket after it is removed."""
         self._spaces = ""
-        """Held back after the sent text."""
+        """Spaces after the sent text that are held back."""
         self._spaces_before_removed: str | None = None
-        """Those before a citation that was just removed; None if none was."""
+        """The spaces before a citation that was just removed; None if none was."""
 
     def feed(self, text: str) -> str:
-        """What can be sent now that `text` was written."""
+        """Add text. Returns what can be sent now."""
         for char in text:
             self._read(char)
         return self._take_output()
 
     def close(self) -> str:
-        """The rest, after the whole text was written."""
+        """End the text. Returns the rest of it."""
         if self._candidate.is_complete:
             self._settle("")
         self._send_as_text("")
@@ -116,7 +116,7 @@ class CitationFilter:
             self._candidate = _Candidate(candidate.text, len(candidate.text))
 
     def _settle(self, following: str) -> None:
-        """The candidate is complete, and the next character tells a citation from the text of a link."""
+        """Decide about a complete candidate: if an opening parenthesis follows, it is the text of a link."""
         candidate, self._candidate = self._candidate, _Candidate()
         missing = self._missing(candidate)
         if following == "(":
@@ -172,5 +172,5 @@ class CitationFilter:
         self._open = ""
 
     def _missing(self, candidate: _Candidate) -> set[int]:
-        """Its numbers that name no source."""
+        """The numbers in the candidate that name no source."""
         return {number for number in candidate.numbers() if number > len(self._sources)}

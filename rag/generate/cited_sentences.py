@@ -12,7 +12,7 @@ _WORD = re.compile(r"\w")
 
 
 def cited_sentences(text: str, citations: Sequence[Citation]) -> list[str]:
-    """For each citation the sentence around or before it, without any citations.
+    """The sentence that contains or precedes each citation, without its citations.
 
     A citation at the beginning of a line belongs to the sentence after it.
     """
@@ -22,7 +22,7 @@ def cited_sentences(text: str, citations: Sequence[Citation]) -> list[str]:
 
 
 def _without_citations(text: str, citations: Iterable[Citation]) -> tuple[str, dict[int, int]]:
-    """The text without citations and the spaces before them; start of each citation -> its position in that text."""
+    """The text without citations and the spaces before them, and where each citation would be in it."""
     parts, positions, length, end = [], {}, 0, 0
     for citation in citations:
         if citation.start in positions:

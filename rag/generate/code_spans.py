@@ -8,8 +8,8 @@ _FENCE = 3
 class CodeSpans:
     """Finds inline code and fenced code blocks in a text that grows.
 
-    As in CommonMark, except for rules that need the text that follows: here inline code ends with its line at the
-    latest, and a fenced block with the text.
+    Follows CommonMark, except for rules that depend on later text: inline code ends at the latest with its line, and a
+    fenced block with the text.
     """
 
     def __init__(self) -> None:

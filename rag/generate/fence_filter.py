@@ -1,4 +1,4 @@
-"""Removes the fence around the passages from an answer: small models copy it from their prompt."""
+"""Removes copies of the passages' fence tags from an answer: small models copy them from the prompt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _TAG = regex.compile(r"</?passages(?: [a-z]{1,12})?>")
 """See `rag.retrieve.prompting.fence`. No text from a document is lost: tags in documents are escaped in the prompt."""
 
 _MOST_HELD = 256
-"""Characters that are held back, such as the beginnings of tags within tags."""
+"""Maximum number of characters that are held back, such as the beginnings of nested tags."""
 
 
 class FenceFilter:
@@ -23,11 +23,11 @@ class FenceFilter:
         self._is_trimming = False
 
     def feed(self, text: str) -> str:
-        """What can be sent now that `text` was written."""
+        """Add text. Returns what can be sent now."""
         return self._sendable(self._held + text, is_end=False)
 
     def close(self) -> str:
-        """The rest, after the whole text was written."""
+        """End the text. Returns the rest of it."""
         return self._sendable(self._held, is_end=True)
 
     def _sendable(self, text: str, *, is_end: bool) -> str:

@@ -23,6 +23,7 @@ from rag.generate.verify import Verifier
 from rag.llm.template_values import EFFORT
 from rag.ports import Generator, PromptPreparer, ServiceFacts, TokenStream
 from rag.telemetry import answers as metrics
+from rag.telemetry.stopwatch import ms_since
 from rag.types import (
     AnswerStyle,
     Facts,
@@ -44,7 +45,7 @@ NO_SOURCES = "no_sources"
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """A validated question. For whatever is left out, the service's settings apply."""
+    """A validated question. The service's settings apply to fields that are left out."""
 
     question: str
     search: JsonMapping = field(default_factory=dict)
@@ -121,7 +122,7 @@ class AnswerPipeline:
         return self._verifier
 
     def default_prompt_fields(self, style: StyleOption | None, facts: Facts) -> JsonObject:
-        """Fields of `PrepareRequest` for an answer of which only the style is chosen; see `prompt_fields`."""
+        """Fields of `PrepareRequest` for an answer with this style and default options; see `prompt_fields`."""
         resolved = resolve_style(style or self._style, {}, "", facts)
         return prompt_fields(resolved, facts, self.max_tokens)
 
@@ -148,12 +149,14 @@ class AnswerPipeline:
             yield events
 
     async def prepare(self, request: AnswerRequest) -> PreparedPrompt:
-        """The prompt of an answer that is not to be written. Raises as `answer` does."""
+        """The prompt of an answer, without generating it. Raises as `answer` does."""
         _, prepared = await self._prepare(request, request.sampling.get("max_tokens", self.max_tokens))
         return prepared
 
     def _defaults(self, request: AnswerRequest) -> SamplingParameters:
-        """Default sampling parameters. Structured output is not cut for repetition, which would make it invalid."""
+        """The default sampling parameters. Structured output is not cut off for repetition, which would make it
+        invalid.
+        """
         structured = request.sampling.get("structured_outputs") is not None
         return {name: value for name, value in self._sampling.items() if not (structured and name == _REPETITION)}
 
@@ -171,7 +174,8 @@ class AnswerPipeline:
     def _generate(
         self, prepared: PreparedPrompt, sampling: SamplingParameters, request: AnswerRequest, request_id: str
     ) -> AbstractAsyncContextManager[TokenStream]:
-        # A quoted answer is a choice, which is to begin at once and must not be cut off by long thinking.
+        # In a quoted answer the model only chooses among quotes: long reasoning would delay that, or use up
+        # `max_tokens`.
         thinks, model = prepared.quotation is None, request.model
         prompt = prepared.prompt.for_model(request.template_values, thinks=thinks)
         if self._cache is None:
@@ -201,14 +205,14 @@ class AnswerPipeline:
                 if isinstance(delta, ReasoningDelta):
                     yield delta
                 elif (sent := texts.add(delta)) is not None:
-                    first_delta_ms = first_delta_ms or _ms_since(started)
+                    first_delta_ms = first_delta_ms or ms_since(started)
                     yield sent
         except Exception:  # send what the citation filter held back, then report the error
             for rest in texts.flush():
                 yield rest
             raise
         if end is None:
-            return  # an incomplete answer has no `Done`, so whoever sends the events reports an error
+            return  # without a `Done` event, the event stream reports an error
         for rest in texts.flush():
             yield rest
         yield end.usage
@@ -217,9 +221,9 @@ class AnswerPipeline:
         if form.citations == "verify":
             verifying = time.perf_counter()
             completed, failure = await self._verifier.verify(completed, sources)
-            timings["verify"] = _ms_since(verifying)
+            timings["verify"] = ms_since(verifying)
             note = "; ".join(filter(None, (note, failure)))
-        timings["total"] = _ms_since(started)
+        timings["total"] = ms_since(started)
         _count_answer(completed[0].text, timings)
         yield Done(completed, timings, note, form.style, prepared.confidence)
 
@@ -235,13 +239,13 @@ def _with_quotes(texts: tuple[CompletedText, ...], prepared: PreparedPrompt) -> 
 async def _nothing_found(
     prepared: PreparedPrompt, texts: int, style: AnswerStyle, started: float
 ) -> AsyncGenerator[AnswerEvent, None]:
-    """The answer without sources. The language model is not asked: it would make something up."""
+    """The answer if nothing was found. The language model is not called, because it would invent an answer."""
     yield SourcesFound((), prepared.queries, prepared.top_k)
     for index in range(texts):
         yield TextDelta(NOT_FOUND, index)
     yield Usage(0, 0)
     completed = (CompletedText(NOT_FOUND, NO_SOURCES),) * texts
-    timings = {**prepared.timings_ms, "total": _ms_since(started)}
+    timings = {**prepared.timings_ms, "total": ms_since(started)}
     _count_answer(NOT_FOUND, timings)
     yield Done(completed, timings, prepared.note, style, prepared.confidence)
 
@@ -251,7 +255,3 @@ def _count_answer(text: str, timings_ms: Mapping[str, float]) -> None:
     metrics.DURATION.observe(timings_ms["total"] / 1000)
     if first_token_ms := timings_ms.get("first_token"):
         metrics.FIRST_TOKEN.observe(first_token_ms / 1000)
-
-
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 2)

@@ -1,4 +1,4 @@
-"""Quoted answers: their sampling parameters, what cannot be combined with them, and where each quote stands."""
+"""Quoted answers: sampling parameters, options that cannot be combined with them, and the positions of the quotes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rag.ports import TokenStream
 from rag.types import AnswerStyle, Facts, Hit, JsonObject, Quotation, Quote, QuoteChoice, SamplingParameters
 
 StyleOption: TypeAlias = Literal["auto", "written", "quoted"]
-"""`auto`: quoted if the embedded language model answers, which is too small to write; written otherwise."""
+"""`auto`: quoted with the embedded language model, which is too small to write well; written with any other."""
 _EXCLUDED = (
     "structured_outputs",
     "allowed_token_ids",
@@ -50,7 +50,7 @@ def resolve_style(chosen: StyleOption, sampling: SamplingParameters, model: str,
 
 
 def prompt_fields(style: AnswerStyle, facts: Facts, max_tokens: int) -> JsonObject:
-    """Fields of `PrepareRequest`: the form of the answer, and how much room the language model has.
+    """Fields of `PrepareRequest`: the style of the answer, and the language model's context and output length.
 
     Args:
         facts: What the `LLM` service reports.
@@ -70,7 +70,9 @@ def quoting_parameters(sampling: SamplingParameters, quotation: Quotation) -> Js
 
 @asynccontextmanager
 async def refusing_style(request: AbstractAsyncContextManager[TokenStream]) -> AsyncIterator[TokenStream]:
-    """A quoted answer. Raises InvalidRequest that names `style` if the language model has no structured outputs."""
+    """The stream of a quoted answer. Raises InvalidRequest for `style` if the language model has no structured
+    outputs.
+    """
     async with AsyncExitStack() as stack:
         try:
             stream = await stack.enter_async_context(request)

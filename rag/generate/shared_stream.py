@@ -1,4 +1,4 @@
-"""One text that the model writes once, for every request that asks for it at the same time."""
+"""One generated text that is shared by all concurrent requests for it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rag.ports import TokenStream
 from rag.types import ReasoningDelta, StreamEnd, StreamItem
 
 _COMPLETE = ("stop", "length")
-"""Finish reasons of texts that the model would write in the same way again."""
+"""Finish reasons of texts that a repeated request would get again."""
 
 
 class SharedStream:
     """A token stream with several readers.
 
-    The text is written at the model's pace, whatever the readers do. Each reader gets all of it from the beginning,
-    whenever it joins. If the last reader leaves before the end, the model is stopped.
+    The text is generated at the model's pace, however slow the readers are. Each reader gets all of it from the
+    beginning, whenever it joins. If the last reader leaves before the end, generation is stopped.
 
     Args:
         request: The request to the model; `task` enters and leaves it.
@@ -94,7 +94,7 @@ class SharedStream:
                     if self._is_over:
                         break
         except Exception as error:
-            if not self._is_over:  # after the end, only closing the request has failed
+            if not self._is_over:  # otherwise the text is complete, and only closing the request failed
                 self._failure = error
         finally:
             self._is_over = True

@@ -13,7 +13,7 @@ from rag.types import Hit, ReasoningDelta, StreamEnd, TextDelta
 
 
 class TextAssembler:
-    """Filters the citations of each text, removes copies of the fence, and remembers what was sent.
+    """Filters the citations of each text, removes copied fence tags, and collects the sent text.
 
     Args:
         sources: The sources that citations can name; None leaves citations as they are.
@@ -28,7 +28,7 @@ class TextAssembler:
         self._sent: dict[int, list[str]] = {}
 
     def add(self, delta: TextDelta) -> TextDelta | None:
-        """What can be sent now; None if nothing can, because a citation or a tag may just be starting."""
+        """What can be sent now; None if nothing can, because a citation or tag may have begun."""
         if self._has_fence:
             fence = self._fences.setdefault(delta.index, FenceFilter())
             delta = replace(delta, text=fence.feed(delta.text))
@@ -38,7 +38,7 @@ class TextAssembler:
         return delta if delta.text or delta.logprobs or delta.tool_calls else None
 
     def flush(self) -> Iterator[TextDelta]:
-        """The end of each text that was held back. Call it once, after the last delta."""
+        """The text that was held back at the end of each text. Call it once, after the last delta."""
         for index in self._sent:
             rest = self._fences[index].close() if index in self._fences else ""
             if (citations := self._filters.get(index)) is not None:

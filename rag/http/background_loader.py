@@ -1,4 +1,4 @@
-"""Loads a value in the background, so that its service can answer meanwhile (docs/bentoml_issues.md#b19)."""
+"""Loads a value in the background, so that the service can answer probes meanwhile (docs/bentoml_issues.md#b19)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _RETRY_STARTING_S = 0.5
 
 
 class BackgroundLoader(Generic[T]):
-    """Loads a value once. Retries after errors that may pass, such as an unavailable dependency; others are final.
+    """Loads a value once. Retryable errors, such as an unavailable dependency, are retried; others are final.
 
     Args:
-        what: What is loaded, for messages, such as `the encoder`.
+        what: Description of the value for messages, such as `the encoder`.
         load: Returns the value. Called again after errors that are `retryable`.
     """
 

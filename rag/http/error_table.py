@@ -1,4 +1,4 @@
-"""The HTTP status of each error, and the body of every error response: OpenAI's with two more fields."""
+"""The HTTP status of each error, and the body of error responses: OpenAI's format with two more fields."""
 
 from __future__ import annotations
 

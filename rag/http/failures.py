@@ -1,4 +1,4 @@
-"""Exceptions of requests -> errors. What ends as a 500 is logged with its stack trace, under the request id."""
+"""Converts exceptions of requests to errors. Unexpected ones are logged with a stack trace, under the request id."""
 
 from __future__ import annotations
 

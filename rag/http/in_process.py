@@ -1,7 +1,7 @@
-"""Requests that the edge sends to itself without a network, as parts of a request that it is serving.
+"""Requests that the edge sends to its own routes within the process, while it serves another request.
 
-They pass through the same middleware as any other: the same key is checked for the scopes of their own route, and the
-same limits hold, except that the requests of a minute are not counted twice.
+They pass through the whole middleware: the caller's key must have the scopes of their route, and all limits apply,
+except that they do not count as further requests per minute.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SERVICE = "rag.service"
 IS_PART = "rag.is_part"
 """Key in the ASGI scope of a request that is part of another one."""
 SENT_FOR = "rag.sent_for"
-"""Key in the ASGI scope of a request that the edge itself sends for somebody, with no key; its value is the caller."""
+"""Key in the ASGI scope of a request that the edge sends without a key on behalf of a caller, which is its value."""
 
 
 class InProcessTransport(httpx.AsyncBaseTransport):

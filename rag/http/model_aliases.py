@@ -9,7 +9,7 @@ _ANY = "*"
 
 
 class ModelAliases:
-    """The names by which clients may ask for other models.
+    """Additional names of models.
 
     Args:
         models: The name of a served model, by its alias. `*` in an alias is any text.
@@ -25,7 +25,7 @@ class ModelAliases:
         return list(self._exact)
 
     def model(self, name: str) -> str | None:
-        """The model that the name stands for: as a whole, else by the first alias with `*` that matches."""
+        """The model that has this alias: the exact alias, otherwise the first matching one with `*`."""
         if name in self._exact:
             return self._exact[name]
         return next((model for pattern, model in self._patterns if pattern.fullmatch(name)), None)

@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 
 async def run_in_thread_shielded(call: Callable[..., T], *args: Any, **options: Any) -> T:
-    """Run `call` in a thread. A cancelled caller waits until the call has ended: a thread cannot be stopped, and the
-    uploads that it works on must not be deleted meanwhile.
+    """Run `call` in a thread. If the caller is cancelled, it still waits for the call to end: a thread cannot be
+    stopped, and the uploads that it uses must not be deleted before.
     """
     work = asyncio.ensure_future(asyncio.to_thread(call, *args, **options))
     try:

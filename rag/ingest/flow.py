@@ -20,12 +20,14 @@ from rag.ports import Steps
 
 WINDOW_CHUNKS = 256
 """Chunks written by one step; a laptop embeds them in about six seconds."""
-Part = tuple[int, int, int]
+ChunkRange = tuple[int, int, int]
 """A version and a range of its chunks: number of the version, first chunk, chunk after the last."""
 
 
 class IngestSteps(JobLifecycle, Protocol):
-    """The work of each step; see `rag.ingest.work`. All can be repeated: a crash may lose the note that one is done."""
+    """The work of each step; see `rag.ingest.work`. Steps must be idempotent: after a crash, a finished step may run
+    again.
+    """
 
     def plan(self, job_id: str) -> list[int]: ...
     def read(self, job_id: str, seq: int) -> list[int]: ...
@@ -37,7 +39,7 @@ class IngestSteps(JobLifecycle, Protocol):
 
 @dataclass(slots=True)
 class _Window:
-    parts: list[Part] = field(default_factory=list)
+    parts: list[ChunkRange] = field(default_factory=list)
     complete: list[int] = field(default_factory=list)
     """Versions whose last chunk is in this window, or that need none written."""
     chunks: int = 0

@@ -40,7 +40,7 @@ class JobWork(ABC):
             return jobs.get(connection, job_id).store_id
 
     def release(self, job_id: str) -> None:
-        """This process no longer works on the job."""
+        """Note that this process no longer works on the job."""
         self._running.unregister(job_id)
 
     def finish(self, job_id: str) -> None:
@@ -70,5 +70,5 @@ class JobWork(ABC):
 
 
 def public_error(error: Exception) -> RagError:
-    """The error that callers are told: details of unexpected ones are only logged."""
+    """The error that callers see. Details of unexpected errors are only logged."""
     return error if isinstance(error, RagError) else InternalError(_UNEXPECTED)

@@ -52,7 +52,7 @@ class ParseSlots:
         await stack.enter_async_context(self._queue.slot(caller))
 
     def _leave(self, stack: contextlib.AsyncExitStack) -> None:
-        """Give the slot back without waiting for it, because the loop may have stopped."""
+        """Release the slot without waiting, because the event loop may have stopped."""
         leaving = stack.aclose()
         try:
             asyncio.run_coroutine_threadsafe(leaving, self._loop)

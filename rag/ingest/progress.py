@@ -1,4 +1,4 @@
-"""The jobs that run in this process: whether each may continue, how fast it is, what it is waiting for."""
+"""The jobs that run in this process: cancellation, retries and progress reports."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class RunningJobs:
             jobs.report_progress(connection, job_id, step.text, rate)
 
     def with_retries(self, job_id: str, work: Callable[[], T]) -> T:
-        """Call `work`, again with growing pauses while a dependency is unavailable or overloaded.
+        """Call `work`. Retry with growing pauses while a dependency is unavailable or overloaded.
 
         Raises:
             JobInterrupted, JobCancelled: the job must not continue.

@@ -24,7 +24,7 @@ from rag.types import Chunk, Pair, PassagePairs
 PASSAGES_PER_STEP = 8
 """A crash repeats the language model's work for at most so many passages."""
 _MAX_CONCURRENT = 4
-"""Requests of all jobs together: they share the engine with the users' requests."""
+"""Maximum number of requests of all jobs together, because users' requests need the engine, too."""
 _TIMEOUT_S = 300.0
 
 
@@ -45,7 +45,7 @@ class QuestionGenerator:
     """Generates question-answer pairs in the service's event loop, and blocks the calling thread meanwhile.
 
     Args:
-        model: None: there is no language model, and no file may request questions.
+        model: None if there is no language model; files then cannot request questions.
     """
 
     def __init__(self, model: LanguageModel | None, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,4 +1,4 @@
-"""The chunks of versions: cached while a job works on them, otherwise made again from the stored extract."""
+"""The chunks of versions: cached while a job works on them, otherwise recreated from the stored extract."""
 
 from __future__ import annotations
 

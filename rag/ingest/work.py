@@ -1,4 +1,4 @@
-"""The work of each step of an ingest job. All can be repeated: a crash may lose the note that a step is done."""
+"""The work of each step of an ingest job. Steps are idempotent: after a crash, a finished step may run again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from rag.recognized_language import with_language
 from rag.records.job_step import JobStep
 
 NOT_PENDING = -1
-"""In place of a number of chunks: the version failed or ended, and there is nothing more to do for it."""
+"""Returned instead of a number of chunks if the version failed or ended, so that nothing is left to do for it."""
 _POLL_S = 0.2
 T = TypeVar("T")
 _log = logging.getLogger("rag.ingest")
@@ -73,7 +73,9 @@ class IngestWork(JobWork):
         super().release(job_id)
 
     def plan(self, job_id: str) -> list[int]:
-        """The versions that this job must make, in the order of its files. Waits for those that other jobs make."""
+        """The versions that this job must build, in the order of its files. Waits for those that other jobs are
+        building.
+        """
         while True:
             self._running.check(job_id)
             claimed, is_done = self._running.with_retries(job_id, lambda: self._claim(job_id))
@@ -136,7 +138,9 @@ class IngestWork(JobWork):
         self._chunks.add(version.seq, extract_id, passages)
 
     def _copy_reusable(self, version: VersionRow) -> bool:
-        """Copy the chunks and vectors of a version with the same text, if the document has one. Returns if it has."""
+        """Copy the chunks and vectors of another version of the document with the same text. Returns False if there is
+        none.
+        """
         with self._database.write() as connection:
             index = stores.active_index(connection, version.store_id)
             reusable = versions.reusable_version(connection, version, index.index_id)

@@ -35,7 +35,7 @@ class Janitor:
 
     Args:
         leases: Of the running queries. Rows that they may still see are kept.
-        wanted: Set when there is something to clean up.
+        wanted: An event that is set when there is something to clean up.
         grace_s: How long the rows of a replaced version are kept for queries in other processes.
         audit_days: How long entries of the audit log are kept.
     """
@@ -167,7 +167,7 @@ class Janitor:
                 audit.delete_before(connection, oldest)
 
     def _forget_uploads(self) -> None:
-        """Let go of the parts of expired uploads, so that `clean` removes their bytes."""
+        """Release the parts of expired uploads, so that `clean` removes their bytes."""
         with self._database.read() as connection:
             is_due = uploads.is_any_due(connection, DAY_S)
         if is_due:

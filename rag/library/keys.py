@@ -22,7 +22,7 @@ from rag.records import DEFAULT_STORE, Cursor, Page
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """What the catalog knows of a secret."""
+    """The result of looking up a secret."""
 
     required: bool
     """Whether requests need a key: there has been one."""
@@ -33,7 +33,7 @@ class Authentication:
 
 @contextmanager
 def _as_tenant(tenant: str) -> Iterator[None]:
-    """Names of vector stores are those of this tenant, whoever asks."""
+    """Resolve names of vector stores in this tenant, whoever the caller is."""
     with acting_as(Caller("", tenant, frozenset(SCOPES))):
         yield
 
@@ -76,7 +76,7 @@ class KeyRegistry:
             return keys.get(connection, key_id)
 
     def revoke(self, key_id: str) -> KeyRecord:
-        """Make a key useless for ever. Raises NotFound."""
+        """Revoke a key permanently. Raises NotFound."""
         with self._database.write() as connection:
             keys.get(connection, key_id)
             keys.revoke(connection, key_id)
@@ -95,7 +95,7 @@ class KeyRegistry:
             return CreatedKey(keys.get(connection, key_id), secret)
 
     def store_ids(self, tenant: str, names: Sequence[str]) -> list[str]:
-        """The ids of those of a tenant's vector stores, given by name or id, that exist."""
+        """The ids of the named vector stores of a tenant, given by name or id, as far as they exist."""
         ids: list[str] = []
         with _as_tenant(tenant), self._database.read() as connection:
             for name in dict.fromkeys(names):
@@ -109,7 +109,7 @@ class KeyRegistry:
             return keys.any_exist(connection)
 
     def authenticate(self, secret_hash: str | None) -> Authentication:
-        """What is known of a secret. None: there is none, and only `required` is asked for."""
+        """Look up a secret by its hash. None only returns `required`."""
         with self._database.read() as connection:
             required = keys.any_exist(connection)
             key = None if secret_hash is None else keys.with_secret(connection, secret_hash)

@@ -1,4 +1,4 @@
-"""For whom work in the background is done: the caller with the permissions that it has now."""
+"""Restores the caller of recorded background work, with its current permissions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rag.errors import NotFound, Unauthenticated
 
 
 def present_caller(connection: sa.Connection, recorded: str) -> Caller:
-    """The caller of recorded work (`caller_to_header`). An API key has the permissions that it has now.
+    """The caller that was recorded with `caller_to_header`. An API key gets its current permissions.
 
-    A signed token, the administrator's key of the settings and a caller without a key cannot be looked up. They have
-    those of then.
+    Signed tokens, the admin key of the settings and callers without a key cannot be looked up, so they keep the
+    recorded ones.
 
     Raises:
         Unauthenticated: the key is revoked or expired, or another release recorded the caller.

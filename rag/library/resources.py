@@ -1,4 +1,4 @@
-"""What the operations of the library work with."""
+"""The dependencies of the library's operations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rag.ports import Embedder, JobEngine, VectorStore
 
 @dataclass(frozen=True, slots=True)
 class LibraryResources:
-    """What the operations of the library work with."""
+    """The stores, models and services that the operations use."""
 
     database: Database
     blobs: BlobFolder

@@ -153,10 +153,6 @@ class Library:
         """The text that was read from a file, and its structure. Raises Conflict if there is none yet."""
         return documents.extract(self._resources, store, file_id)
 
-    def document_text(self, store: str, file_id: str) -> str:
-        """The extracted text. Raises Conflict if there is none yet."""
-        return self.extract(store, file_id).text
-
     def versions(self, store: str, file_id: str, *, limit: int, before: int | None = None) -> Page[DocumentRecord]:
         """The versions of a document, newest first, each with the time at which it was accepted. `searchable` says
         whether searches find this version.

@@ -19,8 +19,8 @@ from rag.types import Facts, ModelInput, SamplingParameters
 _Generation: TypeAlias = AbstractAsyncContextManager[TokenStream]
 _Place: TypeAlias = AbstractAsyncContextManager[None]
 GRAMMAR_CHARS = 20_000
-"""Characters of grammars that are compiled at the same time; so many take about a second. vLLM compiles on when the
-client has left, so one caller's grammars must not all be given to it at once."""
+"""Characters of grammars that may be compiled at the same time; so many take about a second. vLLM keeps compiling after
+the client has disconnected, so one caller must not submit all its grammars at once."""
 
 
 class FairGenerator:
@@ -54,7 +54,7 @@ class FairGenerator:
         """Requests whose clients left while their grammars were being compiled."""
 
     def facts(self) -> Facts:
-        """How many requests wait, and whether they are so many that every further one is refused."""
+        """The number of waiting requests, and whether the queue is full for everybody."""
         return {"waiting": self._texts.waiting, "saturated": self._texts.is_full}
 
     @contextlib.asynccontextmanager
@@ -77,7 +77,7 @@ class FairGenerator:
     async def _compiled(self, stack: contextlib.AsyncExitStack, generation: _Generation, place: _Place) -> TokenStream:
         """Enter `generation` in `stack`, which takes until its grammar is compiled.
 
-        If that is cancelled, the engine compiles on, and the grammar keeps its place in the queue.
+        If it is cancelled, the engine continues to compile, and the grammar keeps its place in the queue.
         """
         places = contextlib.AsyncExitStack()
         await places.enter_async_context(place)

@@ -1,4 +1,4 @@
-"""What a service asks of the others."""
+"""Interfaces to the other services of the bundle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PromptPreparer(Protocol):
             request: The fields of `rag.http.bodies.wire.PrepareRequest`.
 
         Raises:
-            RagError: whatever the Retriever refuses the request with.
+            RagError: the Retriever refuses the request; any subclass.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""How many requests of one caller are worked on at the same time while other callers need the machine too."""
+"""Limits the concurrent requests of each caller while other callers are active."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class Turn:
         self._expiry = asyncio.get_running_loop().call_later(_LONGEST_TURN_S, self.end)
 
     def end_soon(self) -> None:
-        """Let the next request begin in a tenth of a second at the latest: the rest of this one is short, or waits."""
+        """Let the next request begin within a tenth of a second: what is left of this one is short, or waits for
+        something.
+        """
         if self._end is not None:
             self._expiry.cancel()
             self._expiry = asyncio.get_running_loop().call_later(_ENDING_S, self.end)
@@ -45,9 +47,9 @@ class Turn:
 class CallerTurns:
     """Limits the requests of each caller that compute, as long as another caller is active.
 
-    The queues of the stages are fair, but a request also needs the CPU between them: its body is parsed, its answer is
-    written. While one caller's requests keep all cores busy, all others are slow. With this limit a core is left for
-    them. A caller that is alone is not limited.
+    The queues of the stages are fair, but a request also needs the CPU between them, to parse its body and to write its
+    answer. One caller's requests could keep all cores busy and slow down everyone else. The limit leaves a core for
+    them. A single active caller is not limited.
 
     A turn ends after a second at the latest: a request that takes longer waits for something, such as a slow client.
 

@@ -29,7 +29,7 @@ class _Request:
     begun: asyncio.Future[None]
     is_running: bool = False
     passed_over: int = 0
-    """Cost of other callers' work that began while this request was its caller's first."""
+    """Total cost of the other callers' work that has overtaken this request."""
 
     def begin(self) -> None:
         self.is_running = True
@@ -57,9 +57,9 @@ class QueueLimits:
 class FairQueue:
     """Runs as much work at the same time as the capacity allows; the rest waits, and callers take turns.
 
-    What is expected to wait for too long is refused at once. Work that is cancelled leaves the queue. Large work is not
-    passed over forever: when others' work of the size of the whole capacity has begun before it, it is next. In an
-    order by time, four times as much may begin.
+    Work that is expected to wait too long is refused at once. Cancelled work leaves the queue. Large work does not
+    starve: once other work of the size of the whole capacity (four times that with `by_time`) has overtaken it, it is
+    next.
 
     For one event loop.
 
@@ -99,7 +99,7 @@ class FairQueue:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many requests wait as may wait, so that even a new caller's would be refused."""
+        """Whether the queue is full, so that even a new caller would be refused."""
         most = self._limits.max_waiting
         return most is not None and self.waiting >= 4 * most
 

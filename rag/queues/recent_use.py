@@ -11,7 +11,7 @@ _LEAST_S = 1e-3
 
 
 class RecentUse:
-    """Seconds of use of each caller. They count half after every ten seconds, so that what was long ago is forgotten.
+    """Seconds of use by each caller, with exponential decay: they are halved every ten seconds.
 
     Args:
         clock: Returns seconds, for tests.

@@ -1,4 +1,4 @@
-"""How much of a stage's capacity each caller uses, and who may begin."""
+"""Tracks how much of a stage's capacity each caller uses, and who may begin."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from rag.errors import BrokenFile, RagError, UnsupportedFile
 from rag.readers.decoding import decode
-from rag.readers.extract.text_builder import Block, TextBuilder
+from rag.readers.extract.text_builder import DocumentBlock, TextBuilder
 from rag.readers.html.reader import parse_html
 from rag.readers.reading_report import warning
 from rag.readers.source import SourceFile
@@ -39,7 +39,7 @@ _URL = re.compile(r"\w+://\S+")
 _REPORTS = ("message/delivery-status", "message/disposition-notification", "text/rfc822-headers")
 """Parts that consist of headers."""
 _UNREAD_PARTS = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
-"""Signatures, which nobody misses."""
+"""Signatures, whose omission is not reported."""
 
 
 class _Policy(email.policy.EmailPolicy):
@@ -210,33 +210,33 @@ def _attachment_name(part: MIMEPart) -> str:
     return " ".join((part.get_filename() or "").split()) or f"unnamed {part.get_content_type()}"
 
 
-def _blocks(part: MIMEPart, builder: TextBuilder) -> list[Block]:
+def _blocks(part: MIMEPart, builder: TextBuilder) -> list[DocumentBlock]:
     text = _part_text(part, builder)
     if part.get_content_subtype() != "html":
-        return [Block(text)]
+        return [DocumentBlock(text)]
     page = parse_html(text)
     for each in page.warnings:
         builder.warn(each)
     return page.blocks
 
 
-def _lowered(blocks: list[Block], level: int) -> list[Block]:
+def _lowered(blocks: list[DocumentBlock], level: int) -> list[DocumentBlock]:
     """Blocks whose headings stand below one of this level, apart from the first message's."""
     if level == 1:
         return blocks
     return [block._replace(level=min(6, block.level + level)) if block.level else block for block in blocks]
 
 
-def _extract_blocks(extract: Extract, level: int) -> Iterator[Block]:
+def _extract_blocks(extract: Extract, level: int) -> Iterator[DocumentBlock]:
     """The text of an attachment, cut at its headings."""
     starts = [heading.start for heading in extract.headings]
-    yield Block(extract.text[: starts[0] if starts else None])
+    yield DocumentBlock(extract.text[: starts[0] if starts else None])
     for index, heading in enumerate(extract.headings):
         section = extract.text[heading.start : ([*starts, len(extract.text)])[index + 1]]
         first, _, rest = section.partition("\n")
         depth = heading.path.count(" > ") + 1
-        yield Block(first, min(6, level + depth), heading.path.rpartition(" > ")[2])
-        yield Block(rest)
+        yield DocumentBlock(first, min(6, level + depth), heading.path.rpartition(" > ")[2])
+        yield DocumentBlock(rest)
 
 
 def _content(part: MIMEPart) -> bytes:

@@ -1,4 +1,4 @@
-"""What could not be read of a file, and why, in sentences for its owner."""
+"""Reports what could not be read of a file, and why, in sentences for its owner."""
 
 from __future__ import annotations
 

@@ -36,12 +36,6 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         raise BrokenFile(f"is damaged: {error}") from None
 
 
-def check_zip(path: Path) -> None:
-    """Check an archive that a library will open itself. Raises what `open_zip` raises."""
-    with open_zip(path):
-        pass
-
-
 def _check(members: list[zipfile.ZipInfo]) -> None:
     if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED:
         raise ParsingLimit(f"unpacks to more than {MAX_UNPACKED // _MIB} MiB or {MAX_MEMBERS:,} files")

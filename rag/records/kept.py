@@ -1,4 +1,4 @@
-"""What is kept of questions and answers, and responses in the background."""
+"""Stored questions and answers, and background responses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeAlias
 from rag.types import JsonMapping, JsonObject
 
 LEASE_S = 30.0
-"""How long a response in the background is left to a process that writes nothing."""
+"""Seconds without a write after which the lease of a response in the background expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ ResponseEvent: TypeAlias = tuple[str, JsonObject]
 
 @dataclass(frozen=True, slots=True)
 class NewWork:
-    """What generates a response in the background needs to know."""
+    """A queued background response, with everything that its generation needs."""
 
     response_id: str
     request: JsonMapping
@@ -50,7 +50,7 @@ class NewWork:
 
 @dataclass(frozen=True, slots=True)
 class LeasedResponse:
-    """A response in the background, which whoever has the lease generates."""
+    """A background response that is leased to a process."""
 
     response_id: str
     lease: str
@@ -70,7 +70,7 @@ class LeasedResponse:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPart:
-    """What an attempt adds to a response in the background. Anything renews its lease."""
+    """Output of an attempt at a background response. Every write renews the lease."""
 
     response_id: str
     lease: str

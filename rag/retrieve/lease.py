@@ -1,4 +1,4 @@
-"""Read leases: they tell the janitor which questions may still need rows that it wants to delete."""
+"""Read leases: while a question holds one, the janitor deletes no rows that the question may need."""
 
 from __future__ import annotations
 

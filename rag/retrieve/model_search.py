@@ -1,4 +1,4 @@
-"""Searches that the language model asks for while it works on an answer."""
+"""Searches that the language model requests while it generates an answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rag.types import Chunk, Hit, KnownPassage, SearchOutput
 
 
 class ModelSearch:
-    """Runs the searches that the language model asks for, and renders what they found as text for it.
+    """Runs searches of the language model, and renders the passages as text for it.
 
     Args:
         store: Holds the chunks around the hits.
@@ -33,14 +33,14 @@ class ModelSearch:
         self._store = store
 
     async def search(self, request: ModelSearchRequest) -> tuple[SearchOutput, Sequence[RetrievalResult]]:
-        """What the queries found together, and the result of each query in each vector store.
+        """The output for the language model, and the result of each query in each vector store.
 
         Raises what the pipeline raises.
         """
         by_query = await asyncio.gather(*(self._results(query, request) for query in request.queries))
         merged = [_merged(results, request) for results in by_query]
         results = list(chain.from_iterable(by_query))
-        top_k = request.changes.get("top_k") or max(result.options.top_k for result in merged)
+        top_k = request.overrides.get("top_k") or max(result.options.top_k for result in merged)
         hits = with_distinct_texts(_interleaved([relevant_hits(result) for result in merged]))[:top_k]
         numbers = _known_numbers(hits, request.known)
         new = [hit for hit in hits if hit.chunk.chunk_id not in numbers]
@@ -72,7 +72,7 @@ class ModelSearch:
             *(
                 self._pipeline.retrieve(
                     RetrievalRequest(
-                        query, store, request.changes, request.filters, request.history, explain=request.explain
+                        query, store, request.overrides, request.filters, request.history, explain=request.explain
                     )
                 )
                 for store in request.vector_stores
@@ -80,7 +80,7 @@ class ModelSearch:
         )
 
     async def _joined(self, hits: Sequence[Hit], results: Sequence[RetrievalResult], max_tokens: int) -> Sequence[Hit]:
-        """The hits with more of their tables, lists and records, as in the prompt of an answer."""
+        """The hits, joined with the rest of their tables, lists and records as in the prompt of an answer."""
         room = min(self._prompts.table_tokens, max_tokens // 2)
         if not hits or not room:
             return hits
@@ -105,13 +105,15 @@ def _known_numbers(hits: Sequence[Hit], known: Sequence[KnownPassage]) -> dict[s
 
 
 def _merged(results: Sequence[RetrievalResult], request: ModelSearchRequest) -> RetrievalResult:
-    result = merge_results(results, request.changes.get("top_k"))
+    result = merge_results(results, request.overrides.get("top_k"))
     hits = tuple(hit for hit in result.hits if hit.score >= request.score_threshold)
     return replace(result, hits=hits)
 
 
 def _interleaved(lists: Sequence[Sequence[Hit]]) -> list[Hit]:
-    """The best hit of each query, then the second of each, and so on. Scores of different queries do not compare."""
+    """The best hit of each query, then the second of each, and so on: scores of different queries are not
+    comparable.
+    """
     ordered: dict[str, Hit] = {}
     for hit in chain.from_iterable(zip_longest(*lists)):
         if hit is not None:

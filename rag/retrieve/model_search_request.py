@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rag.types import KnownPassage, Message
 
 if TYPE_CHECKING:
-    from rag.retrieve.options import OptionChanges
+    from rag.retrieve.options import OptionOverrides
     from rag.retrieve.query import Filters
 
 
@@ -23,7 +23,7 @@ class ModelSearchRequest:
     """At least one."""
     max_tokens: int
     """Of the text for the language model."""
-    changes: OptionChanges = field(default_factory=dict)
+    overrides: OptionOverrides = field(default_factory=dict)
     """Options that the request sets."""
     filters: Filters | None = None
     score_threshold: float = 0.0

@@ -1,4 +1,4 @@
-"""The chunks before and after the hits, in their documents."""
+"""The chunks before and after the hits in their documents."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from rag.catalog.documents.visibility import Snapshot
 from rag.errors import RagError
 from rag.ports import VectorStore
 from rag.retrieve.record_text import begins_with_value, is_record_text
-from rag.types import Chunk
+from rag.types import Chunk, chunk_id_of
 
-_ORDINAL_DIGITS = 6
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "|")
 """A text that ends otherwise ends within a sentence, unless it is a heading or a list item."""
 _log = logging.getLogger("rag.retrieve")
 
 
 def neighbour_id(chunk: Chunk, distance: int) -> str:
-    """Id of the chunk that many chunks after this one, or before it if negative; empty if there can be none."""
+    """Id of the chunk `distance` chunks after this one (before it, if negative); empty if it cannot exist."""
     version_id, dash, ordinal = chunk.chunk_id.rpartition("-")
     if not dash or not ordinal.isdigit() or int(ordinal) + distance < 0:
         return ""
-    return f"{version_id}-{int(ordinal) + distance:0{_ORDINAL_DIGITS}d}"
+    return chunk_id_of(version_id, int(ordinal) + distance)
 
 
 async def read_neighbours(store: VectorStore, snapshot: Snapshot, chunk_ids: Sequence[str]) -> Mapping[str, Chunk]:
-    """The chunks by id, read with one query; those that cannot be had are missing."""
+    """The chunks by id, read with one query. Chunks that do not exist are missing; if the query fails, all are."""
     if not chunk_ids:
         return {}
     try:
@@ -39,7 +38,7 @@ async def read_neighbours(store: VectorStore, snapshot: Snapshot, chunk_ids: Seq
 
 
 def gap_between(chunk: Chunk, following: Chunk) -> str:
-    """The whitespace before a chunk, which is not stored. The length keeps offsets correct.
+    """The whitespace between two chunks, which is not stored. It has the right length, so offsets stay correct.
 
     A newline separates table rows and list items, and counts as a space within a paragraph. A chunk that begins inside
     a list may begin with an indented line, which continues an item; so does one that begins within a sentence. In text

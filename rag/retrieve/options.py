@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from rag.types import SearchMode
 
 Fusion: TypeAlias = Literal["weights", "rrf"]
-OptionChanges: TypeAlias = Mapping[str, Any]
+OptionOverrides: TypeAlias = Mapping[str, Any]
 """Values for some fields of `RetrieveOptions`, by name; validated by `rag.http.fields.retrieval_settings`."""
 
 
@@ -37,18 +37,18 @@ class RetrieveOptions:
     queries: int = 0
     hypothetical: bool = False
 
-    def with_changes(self, changes: OptionChanges) -> RetrieveOptions:
-        """A copy with these values. None keeps the value that there is."""
-        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+    def with_overrides(self, overrides: OptionOverrides) -> RetrieveOptions:
+        """A copy with these values; None leaves a value unchanged."""
+        return replace(self, **{name: value for name, value in overrides.items() if value is not None})
 
     def key(self) -> str:
-        """A text that is equal exactly for equal options."""
+        """The options as text for cache keys: equal options have equal texts."""
         return json.dumps(asdict(self), sort_keys=True)
 
     def weight(self, path: str) -> float:
         return self.weights.get(path, 1.0)
 
     @property
-    def plans(self) -> bool:
-        """Whether a plan is needed even without a conversation."""
+    def needs_plan(self) -> bool:
+        """Whether a question needs a plan even outside of a conversation."""
         return self.queries > 0 or self.hypothetical

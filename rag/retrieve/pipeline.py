@@ -16,7 +16,7 @@ from rag.errors import Overloaded, Unavailable
 from rag.ports import Reranker
 from rag.retrieve.cache.retrieval_cache import CacheState, RetrievalCache
 from rag.retrieve.lease import ReadLease
-from rag.retrieve.options import OptionChanges, RetrieveOptions
+from rag.retrieve.options import OptionOverrides, RetrieveOptions
 from rag.retrieve.planning.follow_up import in_conversation, last_user_turns
 from rag.retrieve.planning.plan import Plan, QueryPlanner
 from rag.retrieve.query import Filters, Query, QueryVector, query_inputs
@@ -29,6 +29,7 @@ from rag.retrieve.search.searcher import Searcher
 from rag.retrieve.snapshot_reader import SnapshotReader
 from rag.telemetry import retrieval as metrics
 from rag.telemetry import tracing
+from rag.telemetry.stopwatch import ms_since
 from rag.types import Hit, Message
 
 NOT_RERANKED = "the hits are not reranked: the reranker failed or did not answer in time"
@@ -39,7 +40,7 @@ _log = logging.getLogger("rag.retrieve")
 class RetrievalRequest:
     text: str
     vector_store: str
-    changes: OptionChanges = field(default_factory=dict)
+    overrides: OptionOverrides = field(default_factory=dict)
     """Options that the request sets."""
     filters: Filters | None = None
     history: tuple[Message, ...] = ()
@@ -54,7 +55,7 @@ class RetrievalPipeline:
         defaults: Options that neither the vector store nor the request sets.
         planner: Used when the options ask for a plan.
         reranker: Used when the options ask for reranking.
-        cache: None: every question is searched for.
+        cache: None disables caching.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class RetrievalPipeline:
     async def retrieve(self, request: RetrievalRequest) -> RetrievalResult:
         """The best hits for a question, all from one snapshot of the vector store.
 
-        If planning fails, the question is searched for as it is; if reranking fails or is late, the hits keep the order
+        If planning fails, the question is searched as asked; if reranking fails or times out, the hits keep the order
         of fusion. `Plan.note` says so. Raises VectorStoreNotFound, and what the searcher raises.
         """
         with tracing.retrieval(request.vector_store, request.text) as span:
@@ -97,13 +98,13 @@ class RetrievalPipeline:
                 result = await self._retrieve(request, snapshot, options)
             else:
                 result = await self._retrieve_cached(self._cache, request, snapshot, options)
-        timings_ms = {**result.timings_ms, "retrieve": _ms_since(started)}
+        timings_ms = {**result.timings_ms, "retrieve": ms_since(started)}
         metrics.observe_stages(timings_ms)
         return replace(result, timings_ms=timings_ms)
 
     def _options(self, request: RetrievalRequest, snapshot: Snapshot) -> RetrieveOptions:
-        store_changes = json.loads(snapshot.retrieval) if snapshot.retrieval else {}
-        return self._defaults.with_changes(store_changes).with_changes(request.changes)
+        store_overrides = json.loads(snapshot.retrieval) if snapshot.retrieval else {}
+        return self._defaults.with_overrides(store_overrides).with_overrides(request.overrides)
 
     async def _retrieve_cached(
         self,
@@ -121,7 +122,7 @@ class RetrievalPipeline:
             encode=partial(self._encode, request.text, snapshot),
         )
         metrics.CACHE_REQUESTS.labels("hit" if entry.is_hit else "miss").inc()
-        timings_ms = {"cached": _ms_since(started)} if entry.is_hit else entry.value.timings_ms
+        timings_ms = {"cached": ms_since(started)} if entry.is_hit else entry.value.timings_ms
         return replace(entry.value, timings_ms=timings_ms, key=entry.key)
 
     async def _retrieve(
@@ -151,7 +152,7 @@ class RetrievalPipeline:
     async def _plan(self, request: RetrievalRequest, options: RetrieveOptions, timings_ms: dict[str, float]) -> Plan:
         rewrite = options.rewrite and bool(request.history)
         with_history = in_conversation(request.text, request.history)
-        if not rewrite and not options.plans:
+        if not rewrite and not options.needs_plan:
             return Plan((request.text,), in_conversation=with_history)
         started = time.perf_counter()
         plan = await self._planner.plan(
@@ -161,15 +162,15 @@ class RetrievalPipeline:
             queries=options.queries,
             hypothetical=options.hypothetical,
         )
-        timings_ms["plan"] = _ms_since(started)
-        # A question that stands alone is "rewritten" to itself, so the note is what tells success from failure.
+        timings_ms["plan"] = ms_since(started)
+        # A self-contained question is "rewritten" to itself, so only the note tells whether rewriting failed.
         is_rewritten = rewrite and not plan.note
         return plan if is_rewritten else replace(plan, in_conversation=with_history)
 
     async def _rerank(
         self, plan: Plan, hits: list[Hit], options: RetrieveOptions, timings_ms: dict[str, float]
     ) -> tuple[list[Hit], str]:
-        """The hits in their final order, and a note if they could not be reranked and keep the order of fusion."""
+        """The hits in their final order, and a note if reranking failed and they keep the order of fusion."""
         if not hits:
             return hits, ""
         started, query = time.perf_counter(), plan.in_conversation or plan.queries[0]
@@ -180,7 +181,7 @@ class RetrievalPipeline:
             _log.warning("the hits were not reranked: %s", error.message)
             return hits, NOT_RERANKED
         finally:
-            timings_ms["rerank"] = _ms_since(started)
+            timings_ms["rerank"] = ms_since(started)
 
     async def _encode(self, text: str, snapshot: Snapshot) -> QueryVector:
         embedder = await self._encoders.for_store(snapshot.store_id, snapshot.embedder)
@@ -196,18 +197,14 @@ class RetrievalPipeline:
             "filters": request.filters,
             "groups": snapshot.groups,
             "options": options.key(),
-            "planner": self._planner.name if options.plans or options.rewrite else None,
+            "planner": self._planner.name if options.needs_plan or options.rewrite else None,
             "reranker": self._reranker.name if options.rerank else None,
             "history": _relevant_history(request, options),
         }
 
 
 def _relevant_history(request: RetrievalRequest, options: RetrieveOptions) -> list[list[str]] | str | None:
-    """The part of the conversation that changes what is searched for."""
+    """The part of the conversation that affects the search, for cache keys."""
     if options.rewrite:
         return [[turn.role, turn.content] for turn in request.history]
     return last_user_turns(request.history) or None
-
-
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 2)

@@ -1,4 +1,4 @@
-"""Prepares an answer: searches the vector stores, merges their results and builds the prompt."""
+"""Prepares answers: searches the vector stores, merges their results and builds the prompt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rag.cache_key import answer_key
 from rag.errors import ContextLengthExceeded
 from rag.ports import VectorStore
 from rag.retrieve.neighbours import read_neighbours
-from rag.retrieve.options import OptionChanges
+from rag.retrieve.options import OptionOverrides
 from rag.retrieve.pipeline import RetrievalPipeline, RetrievalRequest
 from rag.retrieve.prompting.joining import joinable_ids
 from rag.retrieve.prompting.prompt_builder import PromptBuilder, PromptInput
@@ -24,6 +24,7 @@ from rag.retrieve.ranking.merging import merge_results
 from rag.retrieve.ranking.relevance import nothing_relevant
 from rag.retrieve.result import RetrievalResult
 from rag.telemetry import retrieval as metrics
+from rag.telemetry.stopwatch import ms_since
 from rag.types import AnswerStyle, Chunk, Hit, JsonMapping, Message, PreparedPrompt, Prompt, QuoteChoice
 
 
@@ -36,7 +37,7 @@ class PreparationRequest:
     """Context length of the language model."""
     max_tokens: int
     """Tokens reserved for the answer."""
-    changes: OptionChanges = field(default_factory=dict)
+    overrides: OptionOverrides = field(default_factory=dict)
     """Options that the request sets."""
     filters: Filters | None = None
     history: tuple[Message, ...] = ()
@@ -51,7 +52,7 @@ class PreparationRequest:
 
 
 class AnswerPreparer:
-    """Retrieves and builds the prompt.
+    """Retrieves passages for a question and builds the prompt of its answer.
 
     Args:
         quoter: Chooses what a quoted answer may quote.
@@ -83,13 +84,13 @@ class AnswerPreparer:
         started = time.perf_counter()
         prompt = await self._written_prompt(request, results, result)
         _check_sources(request, result, prompt)
-        metrics.observe_stages({"prompt": _ms_since(started)})
+        metrics.observe_stages({"prompt": ms_since(started)})
         key = self._answer_key(request, result, prompt)
         queries, top_k = result.plan.queries, result.options.top_k
         return PreparedPrompt(prompt, result.timings_ms, result.plan.note, key, queries, top_k=top_k)
 
     async def explain(self, request: PreparationRequest, result: RetrievalResult) -> PreparedPrompt:
-        """What `prepare` makes of one store's result. If no passage fits, the prompt has no sources."""
+        """The prompt that `prepare` would build from one store's result. If no passage fits, it has no sources."""
         if request.style == "quoted":
             return await self._prepare_quoted(request, [result], result)
         return PreparedPrompt(await self._written_prompt(request, [result], result), {}, result.plan.note)
@@ -99,7 +100,7 @@ class AnswerPreparer:
         return await asyncio.gather(
             *(
                 self._pipeline.retrieve(
-                    RetrievalRequest(request.question, store, request.changes, request.filters, request.history)
+                    RetrievalRequest(request.question, store, request.overrides, request.filters, request.history)
                 )
                 for store in request.vector_stores
             )
@@ -110,7 +111,7 @@ class AnswerPreparer:
     ) -> PreparedPrompt:
         started = time.perf_counter()
         found = await self._quotation(request, results, result)
-        quote_ms = _ms_since(started)
+        quote_ms = ms_since(started)
         metrics.observe_stages({"quote": quote_ms})
         timings_ms = {**result.timings_ms, "quote": quote_ms}
         note = "; ".join(filter(None, (result.plan.note, found.note)))
@@ -180,7 +181,7 @@ class AnswerPreparer:
 
 
 def _check_sources(request: PreparationRequest, result: RetrievalResult, prompt: Prompt) -> None:
-    """An answer without sources would say that nothing was found."""
+    """Raise if no passage fits: the answer would wrongly say that nothing was found."""
     if relevant_hits(result) and not prompt.sources:
         raise ContextLengthExceeded(
             f"max_tokens: {request.max_tokens} tokens are reserved for the answer, so not even the best passage "
@@ -190,12 +191,8 @@ def _check_sources(request: PreparationRequest, result: RetrievalResult, prompt:
         )
 
 
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 2)
-
-
 def _merged(results: Sequence[RetrievalResult], request: PreparationRequest) -> RetrievalResult:
-    result = merge_results(results, request.changes.get("top_k"))
+    result = merge_results(results, request.overrides.get("top_k"))
     if not request.score_threshold:
         return result
     hits = tuple(hit for hit in result.hits if hit.score >= request.score_threshold)

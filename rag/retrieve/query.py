@@ -1,4 +1,4 @@
-"""A question on its way through the search: its wordings, their vectors and what each search path returns for them."""
+"""The state of one question during a search: its wordings, their vectors and the matches of each search path."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class QueryInput:
     text: str
     label: str = ORIGINAL_LABEL
     dense_only: bool = False
-    """Set for a hypothetical answer: its meaning is useful for the search, its exact words are not."""
+    """Set for hypothetical answers, whose meaning helps the search and whose exact words do not."""
     vector: QueryVector | None = None
     sparse: SparseVector | None = None
 
-    def takes(self, path: str) -> bool:
+    def is_searched_on(self, path: str) -> bool:
         """Whether this wording is searched for on the path."""
         return path == "dense" or not self.dense_only
 
@@ -85,7 +85,7 @@ class Query:
 
     def searches(self) -> Iterator[tuple[str, QueryInput]]:
         """Every path with every wording that takes it."""
-        return ((path, each) for path in self.paths for each in self.inputs if each.takes(path))
+        return ((path, each) for path in self.paths for each in self.inputs if each.is_searched_on(path))
 
     def fail(self, error: Exception) -> None:
         """Record the first error; further ones are dropped."""

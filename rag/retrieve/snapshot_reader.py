@@ -1,4 +1,4 @@
-"""Reads which state of a vector store a question sees."""
+"""Reads snapshots: the state of a vector store that a question sees."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rag.catalog.documents import stores, visibility
 from rag.catalog.documents.visibility import Snapshot
 
 _MAX_REVISIONS = 64
-"""Revisions whose visible versions are remembered."""
+"""Number of revisions whose visible versions are cached."""
 
 
 class SnapshotReader(Protocol):
@@ -35,7 +35,7 @@ class CatalogSnapshotReader:
         self._database = database
         self._lock = threading.Lock()
         self._visibility: LRUCache[_State, dict[str, bool]] = LRUCache(_MAX_REVISIONS)
-        """Whether a version is visible."""
+        """For each state, whether a version is visible."""
 
     def snapshot(self, store: str) -> Snapshot:
         with self._database.read() as connection:

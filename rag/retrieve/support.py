@@ -11,7 +11,7 @@ from rag.chunkers.sentences import sentence_spans
 from rag.ports import Embedder
 
 _MAX_SENTENCES = 2
-"""In a window: an answer often says in one sentence what its source says in two."""
+"""Sentences of a window: an answer often condenses two sentences of its source into one."""
 
 
 async def support(pairs: Sequence[tuple[str, str]], embedder: Embedder) -> list[float]:

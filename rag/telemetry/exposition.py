@@ -66,9 +66,3 @@ def merged(texts: Iterable[str]) -> str:
             if line not in (known := headings.setdefault(name, [])):
                 known.append(line)
     return "".join("".join(headings[name]) + "".join(samples[name]) for name in samples)
-
-
-def definitions() -> dict[str, Metric]:
-    """All metrics of this project by the name that their documentation and Prometheus's queries use."""
-    families = [family for registries in REGISTRIES.values() for each in registries for family in each.collect()]
-    return {family.name + ("_total" if family.type == "counter" else ""): family for family in families}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
 AttributeValue: TypeAlias = str | bool | int | float | Sequence[str]
-Attributes: TypeAlias = Mapping[str, AttributeValue]
+SpanAttributes: TypeAlias = Mapping[str, AttributeValue]
 Kind: TypeAlias = Literal["SERVER", "CLIENT", "INTERNAL"]
 
 SERVER_ERROR: Final = 500
@@ -65,7 +65,7 @@ class Span:
     def __init__(self, span: trace.Span | None = None) -> None:
         self._span = span
 
-    def set(self, attributes: Attributes) -> None:
+    def set(self, attributes: SpanAttributes) -> None:
         if self._span is not None:
             self._span.set_attributes(attributes)
 
@@ -205,7 +205,7 @@ def rerank(reranker: str) -> contextlib.AbstractContextManager[Span]:
 
 
 def embeddings(model: str, dimensions: int) -> contextlib.AbstractContextManager[Span]:
-    attributes: Attributes = {OPERATION: "embeddings", MODEL: model, DIMENSIONS: dimensions}
+    attributes: SpanAttributes = {OPERATION: "embeddings", MODEL: model, DIMENSIONS: dimensions}
     return _span(f"embeddings {model}", "INTERNAL", attributes)
 
 
@@ -217,11 +217,11 @@ def record_search_stages(encode_ms: float, search_ms: float) -> None:
     encoded = ended - int(search_ms * 1e6)
     started = encoded - int(encode_ms * 1e6)
     _state.tracer.start_span("encode", start_time=started).end(encoded)
-    search: Attributes = {"db.system.name": "milvus", "db.operation.name": "search"}
+    search: SpanAttributes = {"db.system.name": "milvus", "db.operation.name": "search"}
     _state.tracer.start_span("search", kind=_kind("CLIENT"), attributes=search, start_time=encoded).end(ended)
 
 
-def start_chat(model: str, provider: str, request: Attributes) -> Span:
+def start_chat(model: str, provider: str, request: SpanAttributes) -> Span:
     """The span of a generated text. It does not become the current one; the caller closes it."""
     if _state.tracer is None:
         return _NOTHING
@@ -235,7 +235,7 @@ def message(role: str, text: str) -> str:
 
 
 @contextlib.contextmanager
-def _span(name: str, kind: Kind, attributes: Attributes) -> Iterator[Span]:
+def _span(name: str, kind: Kind, attributes: SpanAttributes) -> Iterator[Span]:
     if _state.tracer is None:
         yield _NOTHING
         return

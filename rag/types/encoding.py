@@ -1,4 +1,4 @@
-"""What goes into encoders, and what comes out of them."""
+"""Inputs and outputs of encoders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the language model generates, and with which parameters."""
+"""Outputs and parameters of the language model."""
 
 from __future__ import annotations
 
@@ -100,4 +100,4 @@ class StreamEnd:
 
 
 StreamItem: TypeAlias = TextDelta | ReasoningDelta | StreamEnd
-"""What a language model's stream consists of."""
+"""An item of a language model's stream."""

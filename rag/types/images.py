@@ -15,4 +15,4 @@ class ImageLimits:
     total_bytes: int = 40 * 2**20
     """Of all images. As base64, they fit into a request between the services."""
     pixels: int = 20_000_000
-    """Of one image. A small file can hold an image that fills the memory."""
+    """Of one image. A small file can decode to an image that fills the memory."""

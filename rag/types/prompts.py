@@ -124,7 +124,7 @@ class Quotation:
 
 @dataclass(frozen=True, slots=True)
 class PreparedPrompt:
-    """What the Retriever made of a question."""
+    """The prompt of an answer, as the Retriever prepared it."""
 
     prompt: Prompt
     """Without sources if nothing relevant was found."""

@@ -1,4 +1,4 @@
-"""What a search is told, and what it finds."""
+"""Parameters and results of searches."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ folders, globs, names -> select_files -> upload_files -> POST /ingest, with retr
 from __future__ import annotations
 
 from rag.upload.requests import ServiceError, error_message, json_object_of, with_retries
-from rag.upload.selection import LocalFile, Selection, select_files
+from rag.upload.selection import FileSelection, LocalFile, select_files
 from rag.upload.sending import (
     MAX_GROUP_BYTES,
     MAX_GROUP_FILES,
@@ -21,8 +21,8 @@ __all__ = [
     "MAX_GROUP_BYTES",
     "MAX_GROUP_FILES",
     "FileFailure",
+    "FileSelection",
     "LocalFile",
-    "Selection",
     "ServiceError",
     "UploadResult",
     "UploadTarget",

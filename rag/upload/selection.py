@@ -35,7 +35,7 @@ class LocalFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class FileSelection:
     """The files that the arguments select, and what was left out."""
 
     files: list[LocalFile]
@@ -48,7 +48,7 @@ class Selection:
     """Files left out because an earlier argument gave another file of the same name."""
 
 
-def select_files(arguments: Sequence[str], exclude: Sequence[str] = ()) -> Selection:
+def select_files(arguments: Sequence[str], exclude: Sequence[str] = ()) -> FileSelection:
     """The files that are given by folder (recursively, without hidden ones), by glob or by name.
 
     A file given by name is selected whatever its suffix, because the service decides by content.
@@ -70,7 +70,7 @@ def select_files(arguments: Sequence[str], exclude: Sequence[str] = ()) -> Selec
                 skipped += 1
             elif (file := _local_file(path, name)) and not _is_same(selected.setdefault(name, file), path):
                 name_conflicts.append(path)
-    return Selection(sorted(selected.values(), key=lambda file: file.name), skipped, unmatched, name_conflicts)
+    return FileSelection(sorted(selected.values(), key=lambda file: file.name), skipped, unmatched, name_conflicts)
 
 
 def _is_same(file: LocalFile, path: Path) -> bool:

@@ -47,7 +47,7 @@ class FileFailure:
 
 @dataclass(slots=True)
 class UploadResult:
-    """What became of one group."""
+    """The result of uploading one group."""
 
     files: list[JsonObject] = field(default_factory=list)
     """As in the service's response, each with the `job_id` of the job that processes it."""

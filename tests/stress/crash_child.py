@@ -131,7 +131,7 @@ class Orders:
         return [[hit.chunk.filename, hit.chunk.text, dict(hit.chunk.attributes)] for hit in hits]
 
     def text(self, name: str) -> Any:
-        return self._side.library.document_text(STORE, ingested_file_id(STORE, name))
+        return self._side.library.extract(STORE, ingested_file_id(STORE, name)).text
 
     def run_maintenance(self) -> Any:
         self._side.runtime.janitor.run_maintenance()

@@ -108,7 +108,7 @@ class Writers:
         if visible_version is None:
             return
         if (
-            self._side.library.document_text(STORE, ingested_file_id(STORE, name)).strip()
+            self._side.library.extract(STORE, ingested_file_id(STORE, name)).text.strip()
             != visible_version.text.strip()
         ):
             damage.add("lost", f"{name}: its text differs")

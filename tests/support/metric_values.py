@@ -1,10 +1,11 @@
-"""Reads metrics in the text format of Prometheus."""
+"""Reads metrics in the text format of Prometheus, and the definitions of this project's metrics."""
 
 from __future__ import annotations
 
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from rag.telemetry.exposition import own_metrics
+from rag.telemetry.exposition import REGISTRIES, own_metrics
 
 
 def series(text: str) -> dict[str, float]:
@@ -28,3 +29,9 @@ class Changes:
 
     def __getitem__(self, key: str) -> float:
         return series(own_metrics(self._service)).get(key, 0.0) - self._before.get(key, 0.0)
+
+
+def definitions() -> dict[str, Metric]:
+    """All metrics of this project by the name that their documentation and Prometheus's queries use."""
+    families = [family for registries in REGISTRIES.values() for each in registries for family in each.collect()]
+    return {family.name + ("_total" if family.type == "counter" else ""): family for family in families}

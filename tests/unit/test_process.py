@@ -27,7 +27,7 @@ def test_the_data_folder_is_inside_the_folder_of_the_start(monkeypatch: pytest.M
 
 
 async def test_objects_of_the_start_are_exempt_from_garbage_collection_once_a_service_is_ready() -> None:
-    life = process.lifecycle("Test")
+    life = process.make_lifecycle("Test")
 
     async def facts() -> dict[str, object]:
         return {}

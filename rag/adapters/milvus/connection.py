@@ -110,7 +110,7 @@ class MilvusConnection:
         client.search(name, data=["_"], anns_field="keyword", limit=1, timeout=self.timeout_s)
 
     def invalidate(self, name: str) -> None:
-        """Inspect what has this name in Milvus again when it is next used: it was dropped or replaced."""
+        """Inspect the collection again when it is next used, because it was dropped or replaced."""
         self._loaded.pop(name, None)
 
     @contextmanager

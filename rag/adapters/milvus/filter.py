@@ -1,4 +1,4 @@
-"""The filter of a search as Milvus takes it."""
+"""Converts the restrictions of a search to Milvus's filter arguments."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from rag.adapters.milvus.pymilvus_types import FilterArguments
 from rag.adapters.milvus.rows import READ_GROUPS_KEY
-from rag.retrieve.search.filters import Operand, compile_filters, literal, with_literals
+from rag.retrieve.search.filters import Operand, compile_filters, milvus_literal, with_literals
 from rag.types import FilterObject
 
 READ_GROUPS = f'attributes["{READ_GROUPS_KEY}"]'
-"""In an expression. No filter of a client can name it, since `$` is not among the characters of its keys."""
+"""The field in an expression. Clients' filters cannot name it, because keys cannot contain `$`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def filter_arguments(restriction: Restriction, *, has_templates: bool) -> Filter
 
     def operand(name: str, values: Sequence[str]) -> str:
         params[name] = list(values)
-        return f"{{{name}}}" if has_templates else literal(list(values))
+        return f"{{{name}}}" if has_templates else milvus_literal(list(values))
 
     if restriction.filters is not None:
         compiled = compile_filters(restriction.filters)

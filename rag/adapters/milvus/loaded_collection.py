@@ -1,4 +1,4 @@
-"""A collection as it was created, whatever the settings are now."""
+"""A collection with the properties that it was created with, which may differ from the settings."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class FilterArguments(TypedDict, total=False):
     filter_params: dict[str, Any]
 
 
-class SearchArguments(FilterArguments, total=False):
+class MilvusSearchArguments(FilterArguments, total=False):
     """Keyword arguments of `MilvusClient.search`."""
 
     limit: int

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rag.adapters.milvus.connection import MilvusConnection
 from rag.adapters.milvus.filter import Restriction, filter_arguments
 from rag.adapters.milvus.loaded_collection import LoadedCollection
-from rag.adapters.milvus.pymilvus_types import QueryData, SearchArguments, SearchHit
+from rag.adapters.milvus.pymilvus_types import MilvusSearchArguments, QueryData, SearchHit
 from rag.adapters.milvus.quantization import sign_bits
 from rag.adapters.milvus.rows import chunk_of
 from rag.ports import Vectors
@@ -48,7 +48,7 @@ class MilvusSearch:
         collection: str,
         loaded: LoadedCollection,
         vectors: Vectors,
-        arguments: SearchArguments,
+        arguments: MilvusSearchArguments,
         restriction: Restriction,
     ) -> list[list[Match]]:
         """A search of sign bits, whose candidates are ranked by the cosine with the query's own vector."""
@@ -88,15 +88,17 @@ class MilvusSearch:
 
     def _prepared(
         self, collection: str, limit: int, restriction: Restriction
-    ) -> tuple[LoadedCollection, SearchArguments]:
+    ) -> tuple[LoadedCollection, MilvusSearchArguments]:
         """The collection, and the arguments that all its searches share."""
         loaded = self._milvus.loaded(collection)
         if loaded is None:  # on Milvus Lite, access waits for every search that began earlier
             with self._milvus.access(collection):
                 loaded = self._milvus.load(collection)  # first: a connection is needed for `has_templates`
         chosen = filter_arguments(restriction, has_templates=self._milvus.has_templates)
-        arguments = SearchArguments(limit=limit, output_fields=loaded.chunk_fields, timeout=self._milvus.timeout_s)
-        arguments.update(chosen)  # type: ignore[typeddict-item]  # FilterArguments is a part of SearchArguments
+        arguments = MilvusSearchArguments(
+            limit=limit, output_fields=loaded.chunk_fields, timeout=self._milvus.timeout_s
+        )
+        arguments.update(chosen)  # type: ignore[typeddict-item]  # FilterArguments is a part of MilvusSearchArguments
         return loaded, arguments
 
     def _search(
@@ -104,7 +106,7 @@ class MilvusSearch:
         collection: str,
         field: str,
         queries: Sequence[QueryData],
-        arguments: SearchArguments,
+        arguments: MilvusSearchArguments,
         restriction: Restriction,
     ) -> list[list[SearchHit]]:
         """The hits of each query. An empty query is not sent to Milvus and finds nothing."""

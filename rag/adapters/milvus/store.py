@@ -15,7 +15,7 @@ from rag.adapters.milvus.rows import chunk_of, sparse_row
 from rag.adapters.milvus.search import MilvusSearch
 from rag.keywords import checked_language
 from rag.ports import Vectors
-from rag.retrieve.search.filters import literal
+from rag.retrieve.search.filters import milvus_literal
 from rag.types import Attributes, Chunk, FilterObject, Match, SparseVector
 
 INSERT_ROWS = 192
@@ -130,7 +130,7 @@ class MilvusStore:
         with self.connection.access(collection):
             loaded = self.connection.load(collection)
         has_sparse = "sparse" in loaded.fields
-        expression = f"version_id == {literal(version_id)}"
+        expression = f"version_id == {milvus_literal(version_id)}"
         fields = [*loaded.chunk_fields, loaded.vector_field, *(["sparse"] if has_sparse else [])]
         for rows in self._pages(collection, expression, fields, INSERT_ROWS):
             chunks = [
@@ -151,13 +151,13 @@ class MilvusStore:
 
     def delete(self, collection: str, version_ids: Sequence[str]) -> None:
         for start in range(0, len(version_ids), _VERSIONS_PER_DELETE):
-            expression = f"version_id in {literal(list(version_ids[start : start + _VERSIONS_PER_DELETE]))}"
+            expression = f"version_id in {milvus_literal(list(version_ids[start : start + _VERSIONS_PER_DELETE]))}"
             with self.connection.access(collection, operation="delete"):
                 name = self.connection.load(collection).name
                 self.connection.client().delete(name, filter=expression, timeout=self._timeout_s)
 
     def count(self, collection: str, version_id: str | None = None) -> int:
-        expression = "" if version_id is None else f"version_id == {literal(version_id)}"
+        expression = "" if version_id is None else f"version_id == {milvus_literal(version_id)}"
         with self.connection.access(collection, operation="query"):
             name = self.connection.load(collection).name
             rows = self.connection.client().query(

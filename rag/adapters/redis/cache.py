@@ -15,7 +15,7 @@ from cachetools import LRUCache
 from redis.exceptions import RedisError, ResponseError
 
 from rag.adapters.redis.client import redis_client
-from rag.retrieve.cache.question_group import MAX_QUESTIONS, QuestionGroup
+from rag.retrieve.cache.question_group import MAX_GROUP_QUESTIONS, QuestionGroup
 
 logger = logging.getLogger("rag.cache")
 
@@ -250,7 +250,7 @@ class RedisCache:
 
     async def _remember(self, name: str, entry: dict[str, bytes | str], ttl_ms: int) -> None:
         async with self._redis.pipeline(transaction=True) as both:
-            both.xadd(name, entry, maxlen=MAX_QUESTIONS, approximate=False)
+            both.xadd(name, entry, maxlen=MAX_GROUP_QUESTIONS, approximate=False)
             both.pexpire(name, ttl_ms)
             await both.execute()
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rag.adapters.sentence_transformers.model_kind import architectures, declared_kind
+from rag.adapters.sentence_transformers.model_kind import other_kind
 from rag.adapters.sentence_transformers.scheduler import (
     THREADS_PER_SLICE,
     ComputeScheduler,
     candidates_at_once,
-    in_order,
+    in_original_order,
     slices_by_length,
 )
 from rag.config import EmbedderSettings
@@ -62,7 +62,7 @@ class StCrossEncoder:
         """Scores in [0, 1]: by the model's own activation function if it maps to that range, else by the sigmoid."""
         slices = slices_by_length([len(text) for text in texts], self._at_once)
         runs = [partial(self._run_model, [(query, texts[position]) for position in part]) for part in slices]
-        return in_order(slices, await asyncio.gather(*(self._scheduler.candidates(run) for run in runs)))
+        return in_original_order(slices, await asyncio.gather(*(self._scheduler.candidates(run) for run in runs)))
 
     def _run_model(self, pairs: list[tuple[str, str]]) -> list[float]:
         self._torch.set_num_threads(THREADS_PER_SLICE)
@@ -79,8 +79,5 @@ class StCrossEncoder:
 
 
 def _refuse_other_kinds(folder: str, name: str) -> None:
-    kind, classes = declared_kind(folder), architectures(folder)
-    if kind == "CrossEncoder" or (kind is None and any(c.endswith("ForSequenceClassification") for c in classes)):
-        return
-    what = kind or ", ".join(classes) or "of unknown kind"
-    raise SetupError(f"{OPTION}: {name} is not a cross-encoder but {what}", param=OPTION)
+    if kind := other_kind(folder, "CrossEncoder", "ForSequenceClassification"):
+        raise SetupError(f"{OPTION}: {name} is not a cross-encoder but {kind}", param=OPTION)

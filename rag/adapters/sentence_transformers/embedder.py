@@ -18,7 +18,7 @@ from rag.adapters.sentence_transformers.scheduler import (
     THREADS_PER_SLICE,
     ComputeScheduler,
     candidates_at_once,
-    in_order,
+    in_original_order,
     passage_tokens,
     slices_by_length,
     texts_at_once,
@@ -131,7 +131,7 @@ class StEmbedder:
             return await self._scheduler.question(partial(self._read_tokens, list(texts), kind))
         slices = await self._slices(list(texts), self._candidates_at_once)
         runs = [partial(self._read_tokens, [texts[i] for i in part], kind) for part in slices]
-        return in_order(slices, await asyncio.gather(*(self._scheduler.candidates(run) for run in runs)))
+        return in_original_order(slices, await asyncio.gather(*(self._scheduler.candidates(run) for run in runs)))
 
     async def _passages_in_slices(self, texts: list[Any], encode: Callable[[list[Any]], Vectors]) -> Vectors:
         """Encode in slices, in parallel; before each slice come waiting questions and slices of other callers."""

@@ -25,6 +25,19 @@ def architectures(folder: str) -> tuple[str, ...]:
     return tuple(_content(Path(folder) / "config.json").get("architectures") or ())
 
 
+def other_kind(folder: str, expected: str, architecture: str) -> str:
+    """The kind of model in the folder if it is not the expected one; otherwise empty.
+
+    Args:
+        expected: A kind as `declared_kind` returns it.
+        architecture: How the class names of such models end in transformers, for files that declare no kind.
+    """
+    kind, classes = declared_kind(folder), architectures(folder)
+    if kind == expected or (kind is None and any(name.endswith(architecture) for name in classes)):
+        return ""
+    return kind or ", ".join(classes) or "of unknown kind"
+
+
 def _content(file: Path) -> JsonObject:
     with contextlib.suppress(OSError, ValueError):
         content = json.loads(file.read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ class ModelRegistry(Generic[M]):
     """An LRU cache of models. For `named`, see `rag.ports.SparseEmbedders`.
 
     Args:
-        kind: What the models are, for messages, such as `sparse encoder`.
+        kind: The kind of model, for messages, such as `sparse encoder`.
         load: Loads the model of that name. Blocks; raises SetupError if there is no such model.
         max_models: Models in memory in addition to those of `preload`; the least recently used one is evicted.
         loading: Held while a model loads; shared by all kinds of models (docs/bentoml_issues.md#o3).

@@ -28,7 +28,7 @@ _AT_ONCE = 8
 _PASSAGE_TOKENS = 640
 """Tokens in one slice of passages on a CPU: more gain nothing, and make questions wait."""
 _NICE = 5
-"""How much lower the priority of passages is: a slice that is running takes little of the CPU from a question."""
+"""Nice value of the threads for passages, so that a running slice takes little CPU time from a question."""
 
 
 class ComputeScheduler:
@@ -95,7 +95,7 @@ class ComputeScheduler:
 
 
 def _lower_priority_of_thread() -> None:
-    """Let this thread, and those that it starts, give way to others. Only on Linux do threads have priorities."""
+    """Lower the priority of this thread and those that it starts. Only Linux has priorities for threads."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICE)
@@ -125,7 +125,7 @@ def slices_by_length(lengths: Sequence[int], at_once: int, most: int | None = No
     return slices
 
 
-def in_order(slices: Sequence[Sequence[int]], results: Sequence[Sequence[T]]) -> list[T]:
+def in_original_order(slices: Sequence[Sequence[int]], results: Sequence[Sequence[T]]) -> list[T]:
     """The results of all slices, in the original order of the texts."""
     placed: dict[int, T] = {}
     for part, some in zip(slices, results, strict=True):

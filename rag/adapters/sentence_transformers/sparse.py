@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rag.adapters.sentence_transformers.model_kind import architectures, declared_kind
+from rag.adapters.sentence_transformers.model_kind import other_kind
 from rag.adapters.sentence_transformers.scheduler import (
     THREADS_PER_SLICE,
     ComputeScheduler,
-    in_order,
+    in_original_order,
     slices_by_length,
     texts_at_once,
 )
@@ -63,8 +63,8 @@ class StSparseEmbedder:
         slices = slices_by_length([len(text) for text in texts], self._at_once)
         runs = [partial(self._run_model, [texts[i] for i in part], kind) for part in slices]
         if kind == "passage":
-            return in_order(slices, await asyncio.gather(*map(self._scheduler.passages, runs)))
-        return in_order(slices, [await self._scheduler.question(run) for run in runs])
+            return in_original_order(slices, await asyncio.gather(*map(self._scheduler.passages, runs)))
+        return in_original_order(slices, [await self._scheduler.question(run) for run in runs])
 
     def _run_model(self, texts: list[str], kind: TextKind) -> list[SparseVector]:
         self._torch.set_num_threads(THREADS_PER_SLICE)
@@ -86,8 +86,5 @@ def _terms(row: torch.Tensor) -> SparseVector:
 
 
 def _refuse_other_kinds(folder: str, name: str) -> None:
-    kind, classes = declared_kind(folder), architectures(folder)
-    if kind == "SparseEncoder" or (kind is None and any(c.endswith("ForMaskedLM") for c in classes)):
-        return
-    what = kind or ", ".join(classes) or "of unknown kind"
-    raise SetupError(f"{OPTION}: {name} is not a sparse encoder but {what}", param=OPTION)
+    if kind := other_kind(folder, "SparseEncoder", "ForMaskedLM"):
+        raise SetupError(f"{OPTION}: {name} is not a sparse encoder but {kind}", param=OPTION)

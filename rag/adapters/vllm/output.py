@@ -84,7 +84,7 @@ def _check_compiled(first: RequestOutput, matcher: TextMatcher | None) -> None:
 
 
 def _is_complete(text: CompletionOutput) -> bool:
-    """Whether the model ended the text, not a limit or a stop string."""
+    """Whether the model ended the text itself, not because of a limit or stop string."""
     return text.finish_reason == "stop" and text.stop_reason is None
 
 

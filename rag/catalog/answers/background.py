@@ -1,8 +1,8 @@
-"""Responses in the background: which are to be generated, by whom, and the events of those that are streamed.
+"""The queue of background responses, their leases, and the events of streamed ones.
 
-A process of the edge that generates one has a lease: a random name that it must give with whatever it writes, and that
-ends some time after its last write. Then another process may begin, under another name, and the first one can write no
-more. No query here is restricted to the caller: whoever calls looks up the response in `responses` first, or has its
+An edge process that generates a response holds a lease: a random name that it must send with every write, and that
+expires some time after the last one. Then another process may begin under a new name, and writes of the first one are
+refused. No query here is restricted to the caller: whoever calls looks up the response in `responses` first, or has its
 lease.
 """
 
@@ -32,7 +32,7 @@ _FIRST_EVENTS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class WorkRow:
+class ResponseWorkRow:
     id: str
     state: State
     request: JsonObject
@@ -53,9 +53,9 @@ def insert(connection: sa.Connection, new: NewWork) -> None:
     connection.execute(sa.insert(table).values(state="queued", streams=new.streams, **own, **owner, **times))
 
 
-def find(connection: sa.Connection, response_id: str, *, for_update: bool = False) -> WorkRow | None:
+def find(connection: sa.Connection, response_id: str, *, for_update: bool = False) -> ResponseWorkRow | None:
     statement = sa.select(table).where(table.c.id == response_id)
-    return read_first(connection, WorkRow, statement.with_for_update() if for_update else statement)
+    return read_first(connection, ResponseWorkRow, statement.with_for_update() if for_update else statement)
 
 
 def unfinished(connection: sa.Connection) -> dict[str, int]:
@@ -68,12 +68,12 @@ def any_due(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(table.c.id).where(_is_due()).limit(1)).first() is not None
 
 
-def claim(connection: sa.Connection, lease_s: float) -> WorkRow | None:
+def claim(connection: sa.Connection, lease_s: float) -> ResponseWorkRow | None:
     """Lease the next response. Callers take turns: the one whose last turn is longest ago comes first."""
     for tenant, created_by in _callers_in_turn(connection):
         own = (table.c.tenant == tenant) & (table.c.created_by == created_by)
         wanted = sa.select(table).where(_is_due(), own).order_by(table.c.queued_at, table.c.id).limit(1)
-        if (row := read_first(connection, WorkRow, wanted.with_for_update(skip_locked=True))) is not None:
+        if (row := read_first(connection, ResponseWorkRow, wanted.with_for_update(skip_locked=True))) is not None:
             _set(connection, row.id, state="running", **_new_lease(lease_s), attempts=row.attempts + 1)
             return find(connection, row.id)
     return None
@@ -93,7 +93,7 @@ def _callers_in_turn(connection: sa.Connection) -> Sequence[tuple[str, str]]:
     return [(tenant, created_by) for tenant, created_by in connection.execute(wanted)]
 
 
-def leased(connection: sa.Connection, response_id: str, lease: str) -> WorkRow | None:
+def leased(connection: sa.Connection, response_id: str, lease: str) -> ResponseWorkRow | None:
     """The response, locked; None if the lease is no longer valid."""
     row = find(connection, response_id, for_update=True)
     return row if row is not None and row.state == "running" and row.lease == lease else None
@@ -103,11 +103,11 @@ def renew(connection: sa.Connection, response_id: str, lease_s: float) -> None:
     _set(connection, response_id, leased_until=time.time() + lease_s)
 
 
-def requeue(connection: sa.Connection, row: WorkRow, after_s: float, *, is_counted: bool) -> None:
-    """Give up a lease.
+def requeue(connection: sa.Connection, row: ResponseWorkRow, after_s: float, *, is_counted: bool) -> None:
+    """Release a lease and queue the response again.
 
     Args:
-        is_counted: Whether this was an attempt, of which there are not many.
+        is_counted: Whether this counts as one of the limited number of attempts.
     """
     attempts = row.attempts if is_counted else row.attempts - 1
     _set(connection, row.id, state="queued", lease="", not_before=time.time() + after_s, attempts=attempts)
@@ -118,8 +118,8 @@ def end(connection: sa.Connection, response_id: str) -> None:
     _set(connection, response_id, state="ended", lease="", request={}, caller="")
 
 
-def append_events(connection: sa.Connection, row: WorkRow, new: Sequence[ResponseEvent]) -> int:
-    """Add events, with the next numbers, and tell their size in bytes."""
+def append_events(connection: sa.Connection, row: ResponseWorkRow, new: Sequence[ResponseEvent]) -> int:
+    """Add events, with the next numbers. Returns their size in bytes."""
     if not new:
         return 0
     numbered = [
@@ -132,8 +132,8 @@ def append_events(connection: sa.Connection, row: WorkRow, new: Sequence[Respons
     return size
 
 
-def erase_attempt(connection: sa.Connection, row: WorkRow) -> int:
-    """Erase the events of an attempt that was interrupted, and tell their size in bytes. Their numbers stay used."""
+def erase_attempt(connection: sa.Connection, row: ResponseWorkRow) -> int:
+    """Erase the events of an interrupted attempt. Returns their size in bytes. Their numbers are not used again."""
     first = events_after(connection, row.id, -1, _FIRST_EVENTS)
     left = kept.size_of(*(body for _, body in first))
     connection.execute(sa.delete(events).where(events.c.response_id == row.id, events.c.number >= _FIRST_EVENTS))

@@ -56,8 +56,8 @@ def get(
 def append(connection: sa.Connection, row: ConversationRow, bodies: Sequence[JsonMapping], retention_s: float) -> None:
     """Add items to a conversation that was got `for_update`. It then expires later.
 
-    The room is not checked: an answer that has begun is added whatever it has become, and `check_room` is for what has
-    not begun.
+    The size is not checked: the items of an answer that has begun are always added. Call `check_room` before an answer
+    begins.
     """
     renewed = kept.renewed_columns(retention_s)
     _update(connection, row.id, kept.size_of(*bodies), **renewed)

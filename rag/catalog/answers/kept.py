@@ -1,8 +1,8 @@
-"""What is kept of a caller's questions and answers: whose it is, and when it is erased.
+"""Stored questions and answers: who may use them, and when they are erased.
 
-A response, chat completion or conversation can only be used by the key or token that it was made for, because the
-questions and the answers are that caller's. The answers may quote documents: if the caller belongs to fewer groups by
-now, or may use fewer vector stores, it is hidden from the caller as well.
+A response, chat completion or conversation can only be used by the key or token that created it, because questions and
+answers are private to that caller. The answers may quote documents: if the caller belongs to fewer groups by now, or
+may use fewer vector stores, it is hidden from the caller as well.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def find(
 
 
 def usable(table: sa.Table) -> Condition:
-    """Rows that were made for the current caller and have not expired, if it may still read all that it could read
-    when something was last added to them.
+    """Rows of the current caller that have not expired, if the caller may still read everything that it could read when
+    something was last added to them.
     """
     is_kept = ~_expired(table)
     if (caller := current_caller.get()) is None:
@@ -102,7 +102,7 @@ def any_expired(connection: sa.Connection, table: sa.Table) -> bool:
 
 
 def delete_expired(connection: sa.Connection, table: sa.Table, limit: int) -> int:
-    """Delete rows whose time has passed, and tell how many. One that another transaction is changing is left."""
+    """Delete expired rows, except those that another transaction is changing. Returns their number."""
     wanted = sa.select(table.c.id).where(_expired(table)).limit(limit).with_for_update(skip_locked=True)
     ids = list(connection.execute(wanted).scalars())
     delete(connection, table, ids)

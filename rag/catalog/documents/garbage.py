@@ -1,4 +1,4 @@
-"""What can be removed: rows in Milvus, bytes and rows of versions that no query can see any more."""
+"""Finds what can be removed: Milvus rows, blobs and catalog rows of versions that no query can see any more."""
 
 from __future__ import annotations
 

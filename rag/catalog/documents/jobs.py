@@ -98,7 +98,7 @@ def unfinished(connection: sa.Connection, store_id: str | None = None, kind: Job
 
 
 def counts(connection: sa.Connection) -> dict[tuple[JobKind, JobState], int]:
-    """How many jobs there are of each kind in each state."""
+    """The number of jobs by kind and state."""
     statement = sa.select(jobs.c.kind, jobs.c.state, sa.func.count()).group_by(jobs.c.kind, jobs.c.state)
     return {(kind, state): count for kind, state, count in connection.execute(statement)}
 

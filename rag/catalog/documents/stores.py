@@ -23,7 +23,7 @@ _TOUCH_INTERVAL_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A collection of a vector store in Milvus, filled by one embedding model."""
+    """A vector store's collection in Milvus, filled by one embedding model."""
 
     index_id: str
     """Also the name of the collection."""

@@ -32,7 +32,7 @@ class _EntryRow:
 
 
 def append(connection: sa.Connection, events: Sequence[AuditEvent]) -> None:
-    """Insert the events that are not there yet: whoever got no answer sends them again."""
+    """Insert the events that are not stored yet: an edge that got no answer sends its events again."""
     ids = [event.entry_id for event in events]
     known = set(connection.execute(sa.select(audit_log.c.id).where(audit_log.c.id.in_(ids))).scalars())
     names = _key_names(connection, {event.key_id for event in events})

@@ -1,4 +1,4 @@
-"""What API keys and tenants store, and whether they may store more."""
+"""Enforces the quotas of API keys and tenants for stored data."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class _Use:
 def enforced(connection: sa.Connection, *quotas: Quota) -> Iterator[None]:
     """Checks what the block adds to the catalog against the caller's quotas, in the same transaction.
 
-    What is counted is locked, so that concurrent transactions cannot exceed a quota together. A caller that is above
-    a quota already, because it was lowered, may still replace and delete.
+    The counted rows are locked, so that concurrent transactions cannot exceed a quota together. A caller that already
+    exceeds a lowered quota may still replace and delete.
 
     Raises:
         QuotaExceeded: at the end of the block.

@@ -34,7 +34,7 @@ _DATE = re.compile(rf"\D*\d{{1,2}},? {_YEAR}|\D*{_YEAR}(?:\s?[-/–]\s?{_YEAR})?
 _AMOUNT = re.compile(r"\d")
 _MAX_CAPTION_LINES = 3
 _GOES_ON = re.compile(r"[^\W_A-Z]|\(")
-"""The start of a line that goes on with the line above it."""
+"""The start of a line that continues the line above it."""
 _SENTENCES = re.compile(r"(?<=[a-z)][.;:])\s+(?=[A-Z])")
 _SENTENCE_END = (".", ";", "!", "?")
 

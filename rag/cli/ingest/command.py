@@ -27,7 +27,7 @@ from rag.cli.options import (
 from rag.cli.output import fail, print_line
 from rag.cli.service_client import cli_context, connect
 from rag.types import JsonObject
-from rag.upload import Selection, UploadTarget, select_files
+from rag.upload import FileSelection, UploadTarget, select_files
 
 READ_TIMEOUT_S = 300.0
 """The service responds after it has written the uploaded files to disk."""
@@ -101,7 +101,7 @@ def _form_fields(
     return fields
 
 
-def _ingest(target: UploadTarget, selection: Selection, *, as_json: bool, wait: bool) -> IngestRun:
+def _ingest(target: UploadTarget, selection: FileSelection, *, as_json: bool, wait: bool) -> IngestRun:
     started = time.monotonic()
     with progress_bar("files", len(selection.files), quiet=as_json) as show:
         run = IngestRun(target, show, follow_jobs=wait)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from rag.cli.ingest.run import IngestRun
 from rag.cli.output import print_json, print_line, print_message
 from rag.types import JsonObject
-from rag.upload import FileFailure, Selection
+from rag.upload import FileFailure, FileSelection
 
 MAX_LISTED = 20
 
 
-def print_report(run: IngestRun, selection: Selection, seconds: float, *, as_json: bool, wait: bool) -> None:
+def print_report(run: IngestRun, selection: FileSelection, seconds: float, *, as_json: bool, wait: bool) -> None:
     if as_json:
         rejected = [{"filename": failure.name, "message": failure.message} for failure in run.upload_failures]
         report = {"files": run.rows, "refused": rejected, "skipped": selection.skipped, "jobs": run.jobs}

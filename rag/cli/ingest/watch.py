@@ -90,7 +90,7 @@ class FolderWatcher:
         return False
 
     def _scan(self) -> FilesByName | None:
-        """None if a folder, or the disk it was on, is missing: its documents were not deleted by anybody."""
+        """The files; None if a folder or its disk is missing, which does not mean that its documents were deleted."""
         for folder, device in zip(self.folders, self._devices, strict=True):
             try:
                 is_present = folder.is_dir() and folder.stat().st_dev == device

@@ -112,7 +112,7 @@ def failure_reason(row: JsonObject) -> str:
 
 @contextmanager
 def report_unfinished_jobs(unfinished_jobs: Callable[[], Collection[str]]) -> Iterator[None]:
-    """On Ctrl-C or a lost connection, says that the service continues the jobs, and how to see or stop them."""
+    """Report, on Ctrl-C or a lost connection, that the service continues the jobs, and how to see or stop them."""
     try:
         yield
     except KeyboardInterrupt:

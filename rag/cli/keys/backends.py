@@ -1,4 +1,4 @@
-"""Where `keys` works: on a running service, or on the catalog directly, which needs no key."""
+"""The two backends of `keys`: a running service, or the catalog itself, which needs no key."""
 
 from __future__ import annotations
 

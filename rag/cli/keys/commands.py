@@ -46,7 +46,7 @@ def keys() -> None:
     """API keys: create, list, limit, revoke, rotate.
 
     With RAG_API_KEY (a key with the scope admin) or --url, the commands call the service. Otherwise they work on the
-    catalog in RAG_DATA_DIR or RAG_CATALOG__URL, whether or not a service is running: so the first key is made.
+    catalog in RAG_DATA_DIR or RAG_CATALOG__URL, whether or not a service is running. The first key is created this way.
     """
 
 
@@ -163,7 +163,7 @@ def limit(key_id: str, remove: tuple[str, ...], local: bool, url: str, as_json: 
 @url_option
 @json_option
 def revoke(key_ids: tuple[str, ...], local: bool, url: str, as_json: bool) -> None:
-    """Revoke keys. They stop working within seconds, for ever."""
+    """Revoke keys. They stop working within seconds, and cannot be restored."""
     failed = False
     with open_keys(service_url(url, local)) as registry:
         for key_id in key_ids:

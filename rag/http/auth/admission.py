@@ -1,4 +1,4 @@
-"""What the middleware of each service asks before it serves a request."""
+"""`Admission`: authenticates requests for the middleware of each service."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Admission(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServiceAdmission:
-    """Of the inner services: admits the other services of this bundle.
+    """The admission of inner services: admits the other services of this bundle.
 
     Args:
-        service_key: What they must send; None if they are on the same machine.
+        service_key: The key that they must send; None if they run on the same machine.
         is_exposed: Whether other machines can connect although there is no key. All requests are refused then.
     """
 

@@ -29,7 +29,7 @@ _MAX_PENDING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RequestOutcome:
     """How a request ended."""
 
     status: int
@@ -41,7 +41,7 @@ class Outcome:
 class AuditTrail:
     """Collects the events of requests in memory and writes them in the background.
 
-    Events that cannot be written are tried again. Those that are left at the end, or are too many, go to the log.
+    Writing is retried if it fails. Events that are left at shutdown, or that exceed the buffer, are written to the log.
 
     Args:
         everything: Whether questions and reads are noted, not only changes, the management of keys, and refusals.
@@ -71,7 +71,7 @@ class AuditTrail:
         for event in self._pending.values():
             _log(event, "the service is stopping")
 
-    def note(self, scope: Scope, outcome: Outcome) -> None:
+    def note(self, scope: Scope, outcome: RequestOutcome) -> None:
         """Note a request that has ended, if the audit log should have it."""
         is_refused = outcome.status in _REFUSED and outcome.error_code != Overloaded.code
         route = self._routes.find(scope["method"], scope["path"])
@@ -118,7 +118,7 @@ class AuditTrail:
         self._is_failing = True
 
 
-def _event(scope: Scope, route: RequestedRoute, outcome: Outcome) -> AuditEvent:
+def _event(scope: Scope, route: RequestedRoute, outcome: RequestOutcome) -> AuditEvent:
     caller: Caller | None = scope.get(CALLER)
     address, _ = scope.get("client") or ("", 0)
     targets = {**route.ids, **({"id": outcome.object_id} if outcome.object_id else {})}
@@ -138,7 +138,7 @@ def _event(scope: Scope, route: RequestedRoute, outcome: Outcome) -> AuditEvent:
 
 
 def _same_refusals(event: AuditEvent) -> Hashable:
-    """Without a valid key any route is refused, so it does not tell refusals apart."""
+    """Without a valid key any route is refused, so such refusals are grouped regardless of their route."""
     action = "" if event.status == 401 else event.action
     return event.status, event.error_code, event.address, event.key_id, action
 

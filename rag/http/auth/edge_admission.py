@@ -66,7 +66,7 @@ class EdgeAdmission:
         self._keys: VerifiedKeys | None = None
 
     def use(self, keys: VerifiedKeys) -> None:
-        """Set what looks keys up; until then the service is starting."""
+        """Set the source of keys; until then the service is starting."""
         self._keys = keys
 
     def summary(self, *, keys_exist: bool) -> str:
@@ -120,12 +120,12 @@ class EdgeAdmission:
 
 
 def _from(scope: AsgiScope, caller: Caller) -> Caller:
-    """The caller, who is told apart by the address if there is no key."""
+    """The caller; without a key it is identified by its address."""
     return caller if caller.key_id else replace(caller, source=_client_network(scope))
 
 
 def _client_network(scope: AsgiScope) -> str:
-    """The client's address; of IPv6 the first half, because a client can have all addresses with the same one."""
+    """The client's address; for IPv6 its first half, because one client can use all addresses of a /64 network."""
     host = (scope.get("client") or ("",))[0]
     try:
         address = ipaddress.ip_address(host)

@@ -17,7 +17,7 @@ _CHARS_PER_TOKEN = 4
 class MeteredGenerator:
     """A `rag.ports.Generator` that reports the usage of each text when it ends.
 
-    If a client leaves before the end, the usage is not known: the tokens so far are estimated.
+    If a client disconnects before the end, the usage is unknown, and the tokens so far are estimated.
     """
 
     def __init__(self, generator: Generator, add: AddTokens) -> None:

@@ -1,4 +1,4 @@
-"""The public routes, from their own descriptions: what a request needs, what it does, and to what."""
+"""Looks up the route of a request: the scopes that it needs, its action and the objects in its path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from rag.http.openapi.route import OpenApiRoute
 
 _OPEN_PATHS = frozenset({"/", "/ui", "/docs.json", "/schema.json"})
 _OPEN_PREFIXES = ("/static_content/", "/ui/")
-"""The page, Swagger UI and what BentoML's clients read first. They tell nothing about documents."""
+"""Paths that need no key: the page, Swagger UI and what BentoML's clients read first. They reveal nothing about
+documents."""
 _QUESTION_SCOPES = frozenset({"ask", "generate", "metrics"})
 
 

@@ -1,4 +1,4 @@
-"""Tokens a minute and a day of API keys and tenants. They are counted when a request has used them."""
+"""Limits of tokens per minute and day, for API keys and tenants. Tokens are counted when a request has used them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TokenLimits:
         self._adding: set[asyncio.Task[None]] = set()
 
     async def check(self, caller: Caller, response_headers: MutableMapping[str, str]) -> None:
-        """Whether the caller has tokens left. How many the request will use is not known yet.
+        """Raise if the caller has no tokens left. How many the request will use is not known yet.
 
         Args:
             response_headers: OpenAI's `x-ratelimit-...` are added, of the limit of which the least is left.

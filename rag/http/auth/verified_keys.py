@@ -1,4 +1,4 @@
-"""Looks API keys up in the Retriever, which opens the catalog. Results are kept for a few seconds."""
+"""Verifies API keys with the Retriever, which has the catalog. Results are cached for a few seconds."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ class Verification:
         return "has expired" if self.key.expires_at is not None and self.key.expires_at <= now else None
 
 
-Look = Callable[[str | None], Awaitable[Verification]]
+LookUpKey = Callable[[str | None], Awaitable[Verification]]
 """Asks the catalog for the key with this hash; None only asks whether keys are required."""
 
 
 class VerifiedKeys:
-    """Verifications by the hash of the secret.
+    """Verifies secrets by their hashes, with a cache.
 
     Args:
-        look: Called for a hash that is not known or no longer fresh.
+        look_up: Called for a hash that is not known or no longer fresh.
         clock: Seconds, for tests.
     """
 
-    def __init__(self, look: Look, clock: Callable[[], float] = time.monotonic) -> None:
-        self._look = look
+    def __init__(self, look_up: LookUpKey, clock: Callable[[], float] = time.monotonic) -> None:
+        self._look_up = look_up
         self._clock = clock
         self._known: LRUCache[str | None, tuple[float, Verification]] = LRUCache(_MAX_KEYS)
 
@@ -66,7 +66,7 @@ class VerifiedKeys:
         if known is not None and age_s < FRESH_S:
             return known
         try:
-            found = await self._look(digest)
+            found = await self._look_up(digest)
         except (Unavailable, DeadlineExceeded):
             # Without keys there is nothing that could have been revoked.
             if known is not None and (age_s < _STALE_S or not known.required):

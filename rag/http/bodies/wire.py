@@ -62,10 +62,10 @@ class RetrieveRequest(WireModel):
             raise EmptyQuestion("query: is empty; say what to look for", param="query")
         return self.query
 
-    def changes(self) -> dict[str, Any]:
+    def overrides(self) -> dict[str, Any]:
         """The options that the request sets, by the names of `rag.retrieve.options`."""
         own = {"top_k": self.top_k, "mode": self.mode, "rerank": self.rerank}
-        settings = self.retrieval.changes() if self.retrieval else {}
+        settings = self.retrieval.overrides() if self.retrieval else {}
         return settings | {name: value for name, value in own.items() if value is not None}
 
 
@@ -135,9 +135,9 @@ class PrepareRequest(WireModel):
     def stores(self) -> list[str]:
         return [self.vector_store] if isinstance(self.vector_store, str) else list(dict.fromkeys(self.vector_store))
 
-    def changes(self) -> dict[str, Any]:
+    def overrides(self) -> dict[str, Any]:
         """The options that the request sets, by the names of `rag.retrieve.options`."""
-        settings = self.retrieval.changes() if self.retrieval else {}
+        settings = self.retrieval.overrides() if self.retrieval else {}
         return settings | ({} if self.top_k is None else {"top_k": self.top_k})
 
 

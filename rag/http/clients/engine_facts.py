@@ -11,7 +11,7 @@ _POLL_S = 1.0
 
 
 class EngineFacts:
-    """Requests the facts in the background until the LLM service has answered once. They never change."""
+    """The engine's facts, requested in the background until the LLM service has answered once. They never change."""
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""The responses in the background in the Retriever's catalog."""
+"""A client of the queue of background responses, which is in the Retriever's catalog."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIMEOUT_S = 10.0
 
 
 class RemoteBackground:
-    """Queues responses as the caller of the current request, and leases and writes those that are to be generated."""
+    """Queues background responses for the current caller; leases queued ones and writes their results."""
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client

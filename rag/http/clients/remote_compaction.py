@@ -14,29 +14,29 @@ _TIMEOUT_S = 10.0
 @dataclass(frozen=True, slots=True)
 class SealedCompaction:
     encrypted_content: str
-    """What stands for the conversation and the turns after it, sealed."""
+    """The compacted conversation and the turns after it, encrypted."""
     items: Sequence[JsonObject]
-    """What stands for the conversation."""
+    """The items that replace the conversation."""
     tokens: int
     """The length of the conversation that was compacted."""
     is_shorter: bool
-    """Whether anything was left out."""
+    """Whether the compaction left anything out."""
     usage: Usage
-    """What the summary cost."""
+    """Tokens used for the summary."""
     note: str = ""
     """What could not be done, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class WholeConversation:
-    """What is to be compacted."""
+    """A conversation that is to be compacted."""
 
     items: Sequence[JsonMapping]
     """OpenAI's items, oldest first."""
     context_tokens: int
     """The language model's context length."""
     last: Sequence[JsonMapping] = field(default_factory=tuple)
-    """Turns after them, which stay as they are."""
+    """Turns after `items`, which stay unchanged."""
     max_tokens: int | None = None
     """The length that the conversation must not exceed; None: the context length."""
     instructions: str = ""
@@ -63,7 +63,7 @@ class RemoteCompaction:
         return SealedCompaction(**{**answer, "usage": Usage(**answer["usage"])})
 
     async def open(self, encrypted_content: str) -> list[JsonObject]:
-        """The items. Raises InvalidRequest for what was not sealed for the caller."""
+        """Decrypt the items. Raises InvalidRequest if they were not encrypted for the caller."""
         body = {"encrypted_content": encrypted_content}
         answer = await self._client.call("/open_compaction", body, timeout_s=_TIMEOUT_S)
         items: list[JsonObject] = answer["items"]

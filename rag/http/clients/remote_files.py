@@ -9,7 +9,7 @@ from rag.auth.caller import require
 from rag.http.clients.service_client import ServiceClient
 
 _TIMEOUT_S = 600.0
-"""The parser has its own limit for each file; others may be read first."""
+"""Long, because other files may be read first; the parser limits the time of each file."""
 
 
 @dataclass(frozen=True, slots=True)

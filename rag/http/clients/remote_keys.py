@@ -14,7 +14,7 @@ _TIMEOUT_S = 5.0
 
 
 class RemoteKeys:
-    """Asks the Retriever which key has a secret, by its hash.
+    """Looks up API keys in the Retriever by the hashes of their secrets.
 
     Args:
         require: Called with the service's name if it does not respond; may raise Starting with more details.
@@ -24,8 +24,8 @@ class RemoteKeys:
         self._client = client
         self._require = require
 
-    async def look(self, digest: str | None) -> Verification:
-        """See `rag.http.auth.verified_keys.Look`."""
+    async def look_up(self, digest: str | None) -> Verification:
+        """See `rag.http.auth.verified_keys.LookUpKey`."""
         return _verification(await self._call("/authenticate", {"secret_hash": digest}))
 
     async def open_tenant(self, tenant: str, stores: Sequence[str] | None) -> Sequence[str] | None:

@@ -1,4 +1,4 @@
-"""The kept responses, chat completions and conversations in the Retriever's catalog."""
+"""A client of the stored responses, chat completions and conversations in the Retriever's catalog."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _TIMEOUT_S = 10.0
 
 
 def has_quota() -> bool:
-    """Whether the caller may keep only so much."""
+    """Whether a quota limits what the caller may store."""
     caller = current_caller.get()
     return caller is not None and any(subject.limits.max_kept_bytes is not None for subject in caller.subjects)
 
 
 class RemoteResponses:
-    """Keeps responses and looks them up, as the caller of the current request."""
+    """Stores responses and looks them up, on behalf of the current caller."""
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
@@ -28,7 +28,7 @@ class RemoteResponses:
     async def keep(
         self, response: JsonMapping, input_items: Sequence[JsonMapping], conversation_id: str | None, *, is_kept: bool
     ) -> None:
-        """Keep a response, add its items to a conversation, or both in one transaction."""
+        """Store a response, add its items to a conversation, or both in one transaction."""
         body: JsonObject = {"response": response, "input": list(input_items)}
         body |= {"conversation_id": conversation_id, "is_kept": is_kept}
         await self._client.call("/keep_response", body, timeout_s=_TIMEOUT_S)
@@ -40,7 +40,7 @@ class RemoteResponses:
         await self._client.call("/keep_completion", body, timeout_s=_TIMEOUT_S)
 
     async def check_quota(self) -> None:
-        """Raises QuotaExceeded if the caller may keep nothing more."""
+        """Raises QuotaExceeded if the caller may store nothing more."""
         if has_quota():
             await self.earlier_turns(TurnsQuery(is_kept=True))
 

@@ -11,7 +11,9 @@ _TIMEOUT_S = 30.0
 
 
 async def count_tokens(retriever: ServiceClient, messages: Sequence[JsonMapping], template_values: JsonMapping) -> int:
-    """The length of a conversation with the language model's chat template; an estimate if that is not known."""
+    """The length of a conversation in tokens, rendered with the language model's chat template; estimated if it is
+    unknown.
+    """
     turns = [{name: value for name, value in turn.items() if name != REASONING} for turn in messages]
     body = {"messages": turns, "template_values": dict(template_values)}
     counted = await retriever.call("/count_tokens", body, timeout_s=_TIMEOUT_S)

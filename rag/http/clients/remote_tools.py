@@ -1,4 +1,4 @@
-"""What tools that the language model calls need of the Retriever."""
+"""A client of the Retriever for the tools that the language model calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CUT_TIMEOUT_S = 30.0
 
 
 class RemoteTools:
-    """The searches of the Retriever for the tools of a response.
+    """Searches, truncates and counts for the tools of a response.
 
     Args:
         timeout_s: Time limit of a search.
@@ -34,7 +34,7 @@ class RemoteTools:
         *,
         explain: bool = False,
     ) -> SearchOutput:
-        """The passages that the queries find together, as a text of at most `max_tokens`.
+        """The passages found by all queries, as a text of at most `max_tokens`.
 
         Args:
             options: Fields of `SearchForModelRequest` that say where and how to search.
@@ -49,7 +49,7 @@ class RemoteTools:
         return search_output_from_wire(await self._retriever.call("/search_for_model", body, timeout_s=self._timeout_s))
 
     async def cut(self, text: str, max_tokens: int) -> tuple[str, int]:
-        """The beginning of a text that has at most so many tokens, with special tokens escaped, and its length."""
+        """The text, truncated to `max_tokens` with special tokens escaped, and its length in tokens."""
         body = {"text": text, "max_tokens": max_tokens}
         answer = await self._retriever.call("/cut_text", body, timeout_s=_CUT_TIMEOUT_S)
         return answer["text"], answer["tokens"]

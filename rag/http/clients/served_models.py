@@ -26,7 +26,7 @@ class ServedModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelTarget:
-    """What generates the text of a request."""
+    """The model that generates the text of a request."""
 
     name: str
     """Its name in the request."""
@@ -65,14 +65,14 @@ class ServedModels:
         return [*models, *([ServedModel(str(encoder), "embedding")] if encoder else [])]
 
     def listed(self) -> list[ServedModel]:
-        """All models, and those with an alias without `*` again under this name."""
+        """All models, and further entries for their aliases without `*`."""
         models = self.all()
         by_name = {model.name: model for model in models}
         stands_for = {name: self._aliases.model(name) or "" for name in self._aliases.names if name not in by_name}
         return models + [replace(by_name[model], name=name) for name, model in stands_for.items() if model in by_name]
 
     async def named(self, name: str) -> ServedModel:
-        """The model with this name or alias. If no model has the name, the services are asked again first.
+        """The model with this name or alias. Before an unknown name is refused, the services are probed again.
 
         Raises:
             ModelNotFound: there is no such model.

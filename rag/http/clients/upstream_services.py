@@ -1,4 +1,4 @@
-"""The readiness of the services that a service depends on."""
+"""Probes the services that a service depends on."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ class UpstreamServices:
         return None if isinstance(facts, RagError) else facts
 
     async def ready(self) -> Facts:
-        """The current report of each service, by name. Services that one of them reports under `services` follow it.
+        """The current report of each service, by name, including services that one of them reports under `services`.
 
         Raises:
-            RagError: why the first service that is not ready is not.
+            RagError: why a service is not ready; for the first one that is not.
         """
         await self._check()
         reports: dict[str, Facts] = {}
@@ -114,7 +114,7 @@ class UpstreamServices:
             self._ready_before.add(name)
             return facts
         except DeadlineExceeded as error:
-            # A service that has never responded is still importing its libraries.
+            # It has never responded, so it is still importing its libraries.
             return error if name in self._ready_before else Starting(f"{name} is starting")
         except RagError as error:
             return error

@@ -47,6 +47,6 @@ class RetrievalSettings(StrictModel):
         None, description="Also search with a hypothetical answer that the language model writes (HyDE)."
     )
 
-    def changes(self) -> JsonObject:
+    def overrides(self) -> JsonObject:
         """The options that are set, by the names of `rag.retrieve.options`."""
         return self.model_dump(exclude_none=True)

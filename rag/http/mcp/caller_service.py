@@ -1,4 +1,4 @@
-"""The routes of the service, as the caller of an MCP request may use them."""
+"""The service's routes, called on behalf of the sender of an MCP request."""
 
 from __future__ import annotations
 

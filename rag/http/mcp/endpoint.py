@@ -46,7 +46,7 @@ class McpEndpoint:
             await self._task
 
     async def _run(self, started: asyncio.Event) -> None:
-        """In a task of its own, because the manager's task group must be left by the task that entered it."""
+        """Runs in its own task, because the manager's task group must be exited by the task that entered it."""
         async with self._manager.run():
             started.set()
             await self._stop.wait()

@@ -1,4 +1,4 @@
-"""The MCP server: tools and resources, whatever the transport."""
+"""The MCP server: tools and resources, independent of the transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a service process: readiness, requests in flight, and a graceful shutdown.
+"""The lifecycle of a service process: readiness, requests in flight, and a graceful shutdown.
 
 On SIGTERM BentoML's supervisor signals all processes at once, although requests still need them
 (docs/bentoml_issues.md#b6). Here SIGTERM only starts a drain:

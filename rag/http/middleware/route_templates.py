@@ -1,4 +1,4 @@
-"""Route templates: labels of metrics and names of spans. There are few, however many paths are requested."""
+"""Route templates: labels of metrics and names of spans. Their number is small, however many paths are requested."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket
 from rag.auth.caller import WITHOUT_KEY, Caller, current_caller
 from rag.errors import InternalError, MethodNotAllowed, NotFound, Overloaded, RagError
 from rag.http.auth.admission import Admission
-from rag.http.auth.audit_trail import AuditTrail, Outcome
+from rag.http.auth.audit_trail import AuditTrail, RequestOutcome
 from rag.http.error_table import error_response
 from rag.http.headers.used_tokens import UsedTokens, current_used_tokens
 from rag.http.in_process import SERVICE
@@ -112,7 +112,7 @@ class ServiceMiddleware:
                 await self._observe(scope, receive, sender)
         finally:
             if self._audit is not None:
-                self._audit.note(scope, Outcome(sender.status, sender.error_code, request_id, sender.object_id))
+                self._audit.note(scope, RequestOutcome(sender.status, sender.error_code, request_id, sender.object_id))
             current_request_id.reset(token)
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,7 +131,7 @@ class ServiceMiddleware:
         request_id = accept_request_id(websocket.headers.get(HEADER))
         response = error_response(error, request_id)
         if self._audit is not None:
-            self._audit.note(as_request, Outcome(response.status_code, error.code, request_id, ""))
+            self._audit.note(as_request, RequestOutcome(response.status_code, error.code, request_id, ""))
         await websocket.send_denial_response(response)
 
     async def _admitted_handshake(self, scope: Scope) -> Caller:

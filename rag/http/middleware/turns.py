@@ -16,13 +16,13 @@ current_turn: ContextVar[Turn | None] = ContextVar("turn", default=None)
 
 
 def end_turn() -> None:
-    """Let the caller's next request begin, because this one will wait for a part of the service that has a queue."""
+    """Let the caller's next request begin, because this one is about to wait in another queue."""
     if (turn := current_turn.get()) is not None:
         turn.end()
 
 
 def in_turns(app: ASGIApp, turns: CallerTurns) -> ASGIApp:
-    """`app`, each of whose requests begins with its caller's turn. The turn ends when the response begins.
+    """`app`, with each request waiting for its caller's turn. The turn ends when the response begins.
 
     That of an upload ends soon after its body: little is left to do then, but the response may wait for a job.
 

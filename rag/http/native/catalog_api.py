@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # it imports cryptography, which only the Retriever needs
 
 @dataclass(frozen=True, slots=True)
 class OpenCatalog:
-    """What works as soon as the catalog is open."""
+    """The components that work as soon as the catalog is open."""
 
     keys: KeyRegistry
     audit: AuditLog
@@ -50,7 +50,7 @@ class CatalogApi:
     """The endpoints of the Retriever that need only the catalog.
 
     Args:
-        opened: It is open long before everything else of the Retriever is loaded.
+        opened: Opened long before the rest of the Retriever is loaded.
     """
 
     def __init__(self, opened: BackgroundLoader[OpenCatalog], aliases: ModelAliases) -> None:

@@ -17,10 +17,10 @@ from rag.types import StreamEnd, StreamItem, TextDelta, Usage
 
 @contextlib.asynccontextmanager
 async def measured(source: AbstractAsyncContextManager[TokenStream], span: tracing.Span) -> AsyncIterator[TokenStream]:
-    """The same stream. Times are taken at its first token and at its end, not at the tokens between them.
+    """`source` with metrics and a span. Times are taken at the first token and at the end, not at every token.
 
     Args:
-        span: Of the text; it is ended here.
+        span: The span of the text; it is ended here.
     """
     started, tenant = time.perf_counter(), tenant_label(current_tenant())
     with contextlib.closing(span), metrics.RUNNING.track_inprogress():

@@ -53,10 +53,10 @@ class RagApi:
         citations: Default citation mode of answers.
         style: Default style of answers.
         weak_below: Citations with a lower score count as weakly supported.
-        tokens: Where used tokens are counted.
-        audit: Hands the audit log to the Retriever; None: there is none.
+        tokens: Counts used tokens.
+        audit: Sends audit events to the Retriever; None: there is no audit log.
         cache: For answers; None disables caching.
-        aliases: Further names of models.
+        aliases: Additional names of models.
         may_store: Whether responses may be kept.
         background: How responses in the background are generated.
         images: How images are read; None: as by default, and none is fetched by its URL.
@@ -94,7 +94,7 @@ class RagApi:
         self._retriever = dependencies.clients["Retriever"]
         self._tokens = tokens
         self._audit = audit
-        self.forward = ServiceProxy(self._retriever, dependencies.require)
+        self._proxy = ServiceProxy(self._retriever, dependencies.require)
         """Forwards `/ingest` and most of `/v1` to the Retriever."""
         self._generator = MeteredGenerator(RemoteGenerator(dependencies.clients["LLM"]), tokens.add)
         self._answers = AnswerPipeline(
@@ -121,7 +121,7 @@ class RagApi:
             tools or ToolOptions(retrieve_timeout_s=retrieve_timeout_s),
             images or ImageOptions(),
         )
-        self.v1 = edge_app(parts, self.forward)
+        self.v1 = edge_app(parts, self._proxy)
         """To be mounted at `/v1`."""
         self.background = self._background_worker(parts, background or WorkerOptions())
         """Generates responses in the background."""
@@ -162,16 +162,16 @@ class RagApi:
             await self._cache.close()
 
     async def ready(self) -> Facts:
-        """What each service reports.
+        """The report of each service.
 
-        Raises if one is not ready or takes no more requests, or if there are no keys for signed tokens.
+        Raises if a service is not ready or saturated, or if there are no keys for signed tokens.
         """
         if self._token_keys is not None:
             self._token_keys.check()
         facts = await self.dependencies.ready()
         for name, service in facts["services"].items():
             if service.get("saturated"):
-                raise Overloaded(f"{name}: as many requests wait as may wait; new ones are refused")
+                raise Overloaded(f"{name}: the queue is full, so new requests are refused")
         return {**facts, **({} if self._cache is None else {"cache": dict(self._cache.facts())})}
 
     def _model(self) -> str:
@@ -215,4 +215,4 @@ class RagApi:
             return JSONResponse(await whole_text(stream))
 
     async def ingest(self, request: IngestRequest) -> Response:
-        return await self.forward.respond(request.http)
+        return await self._proxy.respond(request.http)

@@ -50,7 +50,7 @@ from rag.types import Facts, JsonObject, PreparedPrompt
 
 @dataclass(frozen=True, slots=True)
 class RetrieverComponents:
-    """Everything that the Retriever works with. It exists once all of it is loaded."""
+    """The components of the Retriever. They exist once all of them are loaded."""
 
     store: VectorStore
     pipeline: RetrievalPipeline
@@ -77,7 +77,7 @@ class RetrieverApi:
     """The endpoints of the Retriever.
 
     Args:
-        catalog: It is open long before everything else is loaded.
+        catalog: Opened long before the other components are loaded.
         incoming: Folder that uploads are written to; on the same file system as the files of the library.
     """
 
@@ -92,7 +92,7 @@ class RetrieverApi:
         embedding: EmbeddingOptions,
         aliases: ModelAliases,
     ) -> None:
-        self.parts = components
+        self.components = components
         self.catalog = CatalogApi(catalog, aliases)
         self._known_tenants: set[str] = {DEFAULT_TENANT}
         self._embedder_ready = embedder_ready
@@ -105,7 +105,7 @@ class RetrieverApi:
     def _v1_parts(
         self, incoming: Path, max_file_bytes: int, embedding: EmbeddingOptions, aliases: ModelAliases
     ) -> V1Parts:
-        get = self.parts.get
+        get = self.components.get
         return V1Parts(
             library=lambda: get().library,
             search=self.search_store,
@@ -128,14 +128,14 @@ class RetrieverApi:
     def start(self) -> None:
         """Load everything in the background."""
         self.catalog.open.start()
-        self.parts.start()
+        self.components.start()
 
     async def ready(self) -> Mapping[str, object]:
         """Facts about this service and the Embedder.
 
         Raises if the store or the Embedder does not answer, or if their models differ.
         """
-        components = self.parts.get()
+        components = self.components.get()
         embedder = await self._embedder_facts()
         await asyncio.to_thread(components.store.ping)
         await asyncio.to_thread(components.check)
@@ -154,12 +154,12 @@ class RetrieverApi:
         return facts
 
     async def drain(self) -> None:
-        """Answer the requests that are waiting for a job, and begin no more work: the service is about to stop."""
+        """Prepare for the shutdown: answer requests that wait for a job, and begin no more work."""
         self.catalog.drain()
         self._waiter.release()
 
     async def stop(self) -> None:
-        if (components := self.parts.loaded) is not None:
+        if (components := self.components.loaded) is not None:
             await components.stop()
 
     async def authenticate(self, request: AuthenticateRequest) -> Response:
@@ -171,14 +171,14 @@ class RetrieverApi:
 
     async def count_tokens(self, request: CountTokensRequest) -> Response:
         """The length of a conversation for the language model."""
-        measure = self.parts.get().tokenizer.measure
+        measure = self.components.get().tokenizer.measure
         tokens = await asyncio.to_thread(measure, request.parsed(), request.template_values)
         return JSONResponse({"tokens": tokens})
 
     async def read_file(self, request: ReadFileRequest) -> Response:
         """The text of a file that a request attaches to a message, and its length for the language model."""
-        parts = self.parts.get()
-        files, tokenizer = parts.attached_files, parts.tokenizer
+        components = self.components.get()
+        files, tokenizer = components.attached_files, components.tokenizer
 
         def read() -> JsonObject:
             if request.file_id is not None:
@@ -191,12 +191,12 @@ class RetrieverApi:
 
     async def read_bytes(self, request: ReadBytesRequest) -> Response:
         """The bytes of a file that a request shows to the language model."""
-        files = self.parts.get().attached_files
+        files = self.components.get().attached_files
         content = await asyncio.to_thread(files.content, request.file_id, request.max_bytes)
         return JSONResponse({"data": base64.b64encode(content).decode()})
 
     async def open_tenant(self, request: OpenTenantRequest) -> Response:
-        """The ids of those of the vector stores that exist."""
+        """The ids of the requested vector stores, as far as they exist."""
         await self._ensure_tenant(request.tenant)
         if request.stores is None:
             return JSONResponse({"stores": None})
@@ -206,17 +206,17 @@ class RetrieverApi:
     async def _ensure_tenant(self, tenant: str) -> None:
         """Create the tenant's vector store `default`, before its first request."""
         if tenant not in self._known_tenants:
-            await asyncio.to_thread(self.parts.get().library.ensure_tenant, tenant)
+            await asyncio.to_thread(self.components.get().library.ensure_tenant, tenant)
             self._known_tenants.add(tenant)
 
     async def prepare(self, request: PrepareRequest) -> Response:
-        prepared = await self.parts.get().preparer.prepare(
+        prepared = await self.components.get().preparer.prepare(
             PreparationRequest(
                 question=request.question,
                 vector_stores=request.stores,
                 context_tokens=request.context_tokens,
                 max_tokens=request.max_tokens,
-                changes=request.changes(),
+                overrides=request.overrides(),
                 filters=filter_to_json(request.filters),
                 history=messages_of(request.history),
                 score_threshold=request.score_threshold,
@@ -229,33 +229,33 @@ class RetrieverApi:
         return JSONResponse(_prepared_to_wire(prepared))
 
     async def search_for_model(self, request: SearchForModelRequest) -> Response:
-        """A search that the language model asked for."""
-        output, results = await self.parts.get().model_search.search(request.parsed())
+        """A search of the language model."""
+        output, results = await self.components.get().model_search.search(request.parsed())
         explanations = explained_searches(request.parsed(), output, results) if request.explain else ()
         return JSONResponse(search_output_to_wire(replace(output, explanations=tuple(explanations))))
 
     async def cut_text(self, request: CutTextRequest) -> Response:
         """The beginning of a tool's output, with special tokens escaped."""
-        cut = self.parts.get().model_search.cut
+        cut = self.components.get().model_search.cut
         text, tokens = await asyncio.to_thread(cut, request.text, request.max_tokens)
         return JSONResponse({"text": text, "tokens": tokens})
 
     async def compact(self, request: CompactRequest) -> Response:
-        """A conversation that is shorter, and the same sealed for the client, with the turns after it."""
-        compaction = await self.parts.get().compactor.compact(request.parsed())
+        """The compacted conversation, and its encrypted form for the client, with the turns after it."""
+        compaction = await self.components.get().compactor.compact(request.parsed())
         seal, items = self.catalog.open.get().seal, [*compaction.items, *request.last]
         return JSONResponse(compaction_to_wire(compaction, await asyncio.to_thread(seal.seal, items)))
 
     async def verify(self, request: VerifyRequest) -> Response:
         pairs = [(sentence, source) for sentence, source in request.pairs]
-        return JSONResponse({"scores": await support(pairs, self.parts.get().embedder)})
+        return JSONResponse({"scores": await support(pairs, self.components.get().embedder)})
 
     async def retrieve(self, request: ExplainRequest) -> Response:
-        components = self.parts.get()
+        components = self.components.get()
         question = RetrievalRequest(
             request.checked_query(),
             request.vector_store,
-            request.changes(),
+            request.overrides(),
             filter_to_json(request.filters),
             messages_of(request.history),
             explain=request.explain,
@@ -272,11 +272,11 @@ class RetrieverApi:
 
     async def search_store(self, search: StoreSearch) -> RetrievalResult:
         """The search of the OpenAI-compatible API."""
-        question = RetrievalRequest(search.text, search.store_id, search.changes, search.filters)
-        return await self.parts.get().pipeline.retrieve(question)
+        question = RetrievalRequest(search.text, search.store_id, search.overrides, search.filters)
+        return await self.components.get().pipeline.retrieve(question)
 
     async def ingest(self, request: IngestRequest) -> Response:
-        library = self.parts.get().library
+        library = self.components.get().library
         async with received_ingest(request.http, self._incoming, self._max_file_bytes) as form:
             job = await run_in_thread_shielded(
                 library.ingest,

@@ -1,4 +1,4 @@
-"""Optional fields of responses that are left out where they have no value.
+"""Describes optional response fields as absent rather than null.
 
 `/v1` returns only the fields that were set. So most fields of OpenAI's models that default to None are absent rather
 than null. The generated schema would admit null, which OpenAI's own document does not.

@@ -23,7 +23,7 @@ class MetricsPage:
     Args:
         service: The service's name.
         clients: Of the services that this one calls.
-        update: Sets the values that are read only when somebody asks for them. Runs in a thread.
+        update: Updates gauges that are only computed for a scrape. Runs in a thread.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class MetricsPage:
 
 
 async def _metrics_of(client: ServiceClient) -> str:
-    """Nothing if the service does not answer: the metrics of the others are still wanted."""
+    """The metrics of one service; empty if it does not answer, so that those of the others are still returned."""
     try:
         return await client.metrics(_TIMEOUT_S)
     except RagError as error:

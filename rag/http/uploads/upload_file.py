@@ -11,7 +11,9 @@ from rag.records import UploadedFile
 
 
 class UploadFile:
-    """Written block by block, then closed and handed over. The client's `name` is never part of the path."""
+    """An upload that is written block by block, closed, and handed over. The client's `name` is never part of the
+    path.
+    """
 
     def __init__(self, folder: Path, name: str, charset: str = "") -> None:
         self.name = name

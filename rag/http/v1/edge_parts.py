@@ -25,7 +25,7 @@ class EdgeParts:
     may_store: bool = True
     """Whether responses may be kept."""
     wake_background: Callable[[], None] = lambda: None
-    """Called when a response in the background was queued."""
+    """Called when a background response was queued."""
     tools: ToolOptions = field(default_factory=ToolOptions)
     """How tools that the service runs are used."""
     images: ImageOptions = field(default_factory=ImageOptions)

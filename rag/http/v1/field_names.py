@@ -1,4 +1,4 @@
-"""Renames fields in errors of the inner services, which have other names for a request's fields."""
+"""Renames fields in errors of the inner services, whose fields have other names than the request's."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class WireModel(IODescriptor):
         except RagError as error:
             return cls.refuse(error)
         except ClientDisconnect:  # nobody receives the response
-            return cls.refuse(InvalidRequest("the client left before its request was read"))
+            return cls.refuse(InvalidRequest("the client disconnected before its request was read"))
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:

@@ -1,8 +1,7 @@
-"""Operations on responses in the background.
+"""Operations on background responses.
 
-The edge generates them, because it has the answer pipeline; the catalog says which are to be generated. A process of
-the edge leases one, writes what it generates, and thereby renews the lease. If the process ends, so does its lease, and
-another one begins again.
+The edge generates them, because it has the answer pipeline; the catalog holds the queue. An edge process leases a
+response and renews the lease with each write. If the process dies, the lease expires, and another process starts again.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import sqlalchemy as sa
 
 from rag.auth.caller import INTERNAL, caller_to_header
 from rag.catalog.answers import background, conversations, items, kept, responses
-from rag.catalog.answers.background import WorkRow
+from rag.catalog.answers.background import ResponseWorkRow
 from rag.catalog.database import Database
 from rag.catalog.tenants import quotas
 from rag.errors import InvalidRequest, QuotaExceeded, Unauthenticated
@@ -46,7 +45,7 @@ class BackgroundRegistry:
         self._retention_s = retention_days * DAY_S
 
     def enqueue(self, new: NewResponse, work: NewWork) -> None:
-        """Keep a response that is to be generated.
+        """Queue a response.
 
         Raises:
             QuotaExceeded: the caller may keep no more.
@@ -66,7 +65,7 @@ class BackgroundRegistry:
             responses.change(connection, row.id, None, size)
 
     def lease(self) -> LeasedResponse | None:
-        """The next response that is to be generated, which is then in progress; None if there is none."""
+        """Lease the next queued response, which is then in progress; None if there is none."""
         with self._database.read() as connection:
             if not background.any_due(connection):
                 return None
@@ -95,11 +94,11 @@ class BackgroundRegistry:
         )
 
     def write(self, part: WrittenPart) -> bool:
-        """Write what the holder of a lease has generated, and renew the lease.
+        """Store the output of the lease's holder, and renew the lease.
 
         Returns:
-            Whether it was written. If not, the response was cancelled, deleted or leased to another process, and
-            nobody will read what the holder generates.
+            Whether it was stored. If not, the response was cancelled, deleted or leased to another process, and the
+            holder should stop.
 
         Raises:
             QuotaExceeded: the caller may keep no more.
@@ -156,7 +155,7 @@ class BackgroundRegistry:
             found = background.events_after(connection, response_id, after, _MAX_EVENTS_READ)
             return EventPage(found, row.state == "ended" and len(found) < _MAX_EVENTS_READ)
 
-    def _write(self, connection: sa.Connection, row: WorkRow, part: WrittenPart) -> None:
+    def _write(self, connection: sa.Connection, row: ResponseWorkRow, part: WrittenPart) -> None:
         added, body = 0, None
         if row.streams:
             known = max(0, row.last_number - part.last_number)
@@ -176,7 +175,7 @@ class BackgroundRegistry:
             responses.change(connection, row.id, body, added)
 
     def _final(
-        self, connection: sa.Connection, row: WorkRow, response: JsonMapping, added: int
+        self, connection: sa.Connection, row: ResponseWorkRow, response: JsonMapping, added: int
     ) -> tuple[JsonObject, int]:
         """The response without its output, which is kept with it, and the bytes that are added."""
         output = response["output"]
@@ -189,7 +188,7 @@ class BackgroundRegistry:
             conversations.append(connection, found, [*asked, *output], self._retention_s)
         return body, added + kept.size_of(*output) - kept.size_of(row.request)
 
-    def _cancel(self, connection: sa.Connection, row: WorkRow, body: JsonObject) -> None:
+    def _cancel(self, connection: sa.Connection, row: ResponseWorkRow, body: JsonObject) -> None:
         added = -kept.size_of(row.request)
         if row.streams:
             # OpenAI has no event of its own for this; its clients end a stream at one of these.

@@ -1,4 +1,4 @@
-"""Encrypts compacted conversations, which clients hold, and opens them again."""
+"""Encrypts and decrypts compacted conversations, which are stored by clients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CompactionSeal:
     """Seals items with AES-GCM for the current caller's tenant. Methods block.
 
     Args:
-        folder: Where the key is kept; replicas share it. It is made when it is first needed.
+        folder: Where the key is stored; replicas share it. The key is created when it is first needed.
         secret: The key is derived from this text instead; None: it is in the folder.
     """
 
@@ -77,7 +77,7 @@ def _tenant() -> bytes:
 
 
 def _readable_by() -> dict[str, list[str] | None]:
-    """What the caller can read; None: everything. Answers in a conversation may quote documents."""
+    """The groups whose documents the caller can read; None: all. Answers in a conversation may quote documents."""
     caller, read_groups = current_caller.get(), groups.of_caller()
     stores = None if caller is None else caller.stores
     return {
@@ -96,7 +96,7 @@ def _refusal() -> InvalidRequest:
 
 
 def _shared_key(file: Path) -> bytes:
-    """The key in the file, which only one of several processes makes."""
+    """The key in the file, which exactly one of several processes creates."""
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""What edges and the Retriever tell each other about the lines of batches."""
+"""The messages that edges and the Retriever exchange about batch lines."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.catalog.batch_lines import EndedLine
-from rag.catalog.batches import WorkRow
+from rag.catalog.batches import BatchWorkRow
 from rag.records import BatchState, UploadedFile
 from rag.types import JsonMapping, JsonObject
 
@@ -26,7 +26,7 @@ _UNANSWERED: dict[BatchState | None, tuple[str, str]] = {
 class BatchOutput:
     """The files, while they are written. Close them with `finish` or `remove`."""
 
-    def __init__(self, folder: Path, batch: WorkRow) -> None:
+    def __init__(self, folder: Path, batch: BatchWorkRow) -> None:
         self._batch = batch
         self.output = _JsonLines(folder, f"{batch.id}_output.jsonl")
         self.errors = _JsonLines(folder, f"{batch.id}_error.jsonl")

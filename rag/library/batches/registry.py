@@ -1,4 +1,4 @@
-"""What clients do with batches."""
+"""Operations of clients on batches."""
 
 from __future__ import annotations
 
@@ -50,8 +50,7 @@ class BatchRegistry:
             return batches.page(connection, cursor)
 
     def cancel(self, batch_id: str) -> BatchRecord:
-        """No request of the batch begins any more, and those that run are stopped. A batch that is cancelled already
-        stays as it is.
+        """Cancel a batch: running requests are stopped, and no others begin. A cancelled batch stays unchanged.
 
         Raises:
             Conflict: it has ended otherwise, or is about to.

@@ -12,10 +12,8 @@ from rag.catalog.batch_lines import NewLine
 from rag.records import BatchFault
 from rag.types import JsonObject
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/rerank")
-"""The routes that batches can use."""
 WITHOUT_MODEL = ("/v1/rerank",)
-"""Those whose requests need not name a model."""
+"""The routes whose requests need not name a model."""
 _MAX_LINE_BYTES = 16 * 2**20
 _MAX_FAULTS = 100
 _MAX_CUSTOM_ID = 512

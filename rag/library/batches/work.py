@@ -1,7 +1,7 @@
 """Processes batches. Edges run the lines and report the results; the Retriever validates files and writes the output.
 
-An edge has no state that must survive: it asks for lines, runs them and reports how they ended, again and again. Every
-step of the Retriever is one transaction that the state of the batch guards, so it can be repeated after a crash, and by
+Edges keep no state that must survive: each repeatedly requests lines, runs them and reports the results. Every step of
+the Retriever is one transaction that checks the state of the batch, so it can be repeated after a crash and run by
 several processes at the same time.
 """
 
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from rag.auth.caller import Caller, acting_as
 from rag.blobs import BlobFolder
 from rag.catalog import batch_lines, batches
-from rag.catalog.batches import Outcome, WorkRow
+from rag.catalog.batches import BatchOutcome, BatchWorkRow
 from rag.catalog.database import Database
 from rag.catalog.documents import files
 from rag.errors import Conflict, Unauthenticated, Unavailable
@@ -30,7 +30,7 @@ from rag.library.present_caller import present_caller
 from rag.records import BatchFault, BatchState, UploadedFile
 
 CLAIM_S = 30.0
-"""How long an edge has a line without renewing its claim."""
+"""Seconds after which an unrenewed claim expires."""
 _HELD_S = 60.0
 """How long one process has the exclusive right to validate a file or write the output. If it takes longer, another may
 start as well, and the first to finish counts."""
@@ -101,7 +101,7 @@ class BatchWork:
 
     def _claim(
         self, connection: sa.Connection, worker: str, wanted: int
-    ) -> list[tuple[WorkRow, Caller, list[batch_lines.ClaimedLine]]]:
+    ) -> list[tuple[BatchWorkRow, Caller, list[batch_lines.ClaimedLine]]]:
         running = batch_lines.running(connection)
         rows = {row.id: row for row in batches.unfinished(connection) if row.state == "in_progress"}
         chosen = _shared_out(list(rows.values()), running, wanted, self._limits, self._clock())
@@ -113,7 +113,9 @@ class BatchWork:
                 claimed.append((rows[batch_id], caller, lines))
         return claimed
 
-    def _assigned(self, row: WorkRow, caller: Caller, lines: Sequence[batch_lines.ClaimedLine]) -> list[AssignedLine]:
+    def _assigned(
+        self, row: BatchWorkRow, caller: Caller, lines: Sequence[batch_lines.ClaimedLine]
+    ) -> list[AssignedLine]:
         try:
             source = self._blobs.path(row.input_blob_id).open("rb")
         except FileNotFoundError:
@@ -145,15 +147,15 @@ class BatchWork:
         finally:
             self._advancing.release()
 
-    def _advance_safely(self, row: WorkRow, is_model: IsModel | None) -> None:
+    def _advance_safely(self, row: BatchWorkRow, is_model: IsModel | None) -> None:
         try:
             self._advance(row, is_model)
         except Unavailable:
             raise
         except Exception:
-            _log.exception("batch %s: %s failed and will be tried again", row.id, row.state)
+            _log.exception("batch %s: %s failed and will be retried", row.id, row.state)
 
-    def _advance(self, row: WorkRow, is_model: IsModel | None) -> None:
+    def _advance(self, row: BatchWorkRow, is_model: IsModel | None) -> None:
         if row.state == "validating":
             if row.deadline_at <= self._clock():
                 self._refuse(row, [BatchFault("batch_expired", "the file could not be validated within 24 hours")])
@@ -164,13 +166,13 @@ class BatchWork:
         elif row.state in ("finalizing", "cancelling") and self._hold(row):
             self._write_files(row)
 
-    def _hold(self, row: WorkRow) -> bool:
+    def _hold(self, row: BatchWorkRow) -> bool:
         if row.held_until > self._clock():
             return False
         with self._database.write() as connection:
             return batches.hold(connection, row, _HELD_S)
 
-    def _validate(self, row: WorkRow, is_model: IsModel) -> None:
+    def _validate(self, row: BatchWorkRow, is_model: IsModel) -> None:
         try:
             found = read_input(self._blobs.path(row.input_blob_id), row.endpoint, is_model, self._limits.max_lines)
         except FileNotFoundError:
@@ -184,12 +186,12 @@ class BatchWork:
                 batch_lines.insert(connection, row.id, found.lines)
                 _log.info("batch %s: %d requests to %s", row.id, len(found.lines), row.endpoint)
 
-    def _refuse(self, row: WorkRow, faults: Sequence[BatchFault]) -> None:
+    def _refuse(self, row: BatchWorkRow, faults: Sequence[BatchFault]) -> None:
         with self._database.write() as connection:
             batches.refuse(connection, row.id, faults)
         _log.info("batch %s: its file is not valid (%s)", row.id, faults[0].code)
 
-    def _end_if_due(self, row: WorkRow) -> None:
+    def _end_if_due(self, row: BatchWorkRow) -> None:
         with self._database.read() as connection:
             caller = _caller_of(connection, row)
         if isinstance(caller, BatchFault):
@@ -200,11 +202,11 @@ class BatchWork:
         elif row.deadline_at <= self._clock():
             self._begin_end(row, "expired")
 
-    def _begin_end(self, row: WorkRow, end_state: BatchState, faults: Sequence[BatchFault] = ()) -> None:
+    def _begin_end(self, row: BatchWorkRow, end_state: BatchState, faults: Sequence[BatchFault] = ()) -> None:
         with self._database.write() as connection:
             batches.begin_end(connection, row.id, end_state, faults)
 
-    def _write_files(self, row: WorkRow) -> None:
+    def _write_files(self, row: BatchWorkRow) -> None:
         output = BatchOutput(self._blobs.incoming, row)
         try:
             after = 0
@@ -216,37 +218,37 @@ class BatchWork:
         finally:
             output.remove()
 
-    def _lines(self, row: WorkRow, after: int) -> list[batch_lines.EndedLine]:
+    def _lines(self, row: BatchWorkRow, after: int) -> list[batch_lines.EndedLine]:
         with self._database.read() as connection:
             return batch_lines.in_order(connection, row.id, after, _LINES_AT_ONCE)
 
-    def _end(self, row: WorkRow, output: BatchOutput) -> None:
+    def _end(self, row: BatchWorkRow, output: BatchOutput) -> None:
         """Add the files and end the batch, in one transaction. The quota of bytes was checked when it was created."""
         written = output.finish()
         with self._blobs.taken([file.path for file in written]) as blob_ids, self._database.write() as connection:
             ids = [_add_file(connection, row, *each) for each in zip(written, blob_ids, strict=True)]
             output_id = ids[0] if output.output.lines else None
             error_id = ids[-1] if output.errors.lines else None
-            outcome = Outcome(output_id, error_id, output.errors.lines, output.usage)
+            outcome = BatchOutcome(output_id, error_id, output.errors.lines, output.usage)
             if not batches.end(connection, row, outcome):
                 raise Conflict(f"batch {row.id}: another process has ended it")  # removes the files
             batch_lines.delete(connection, row.id)
         _log.info("batch %s: %s", row.id, row.end_state)
 
 
-def _add_file(connection: sa.Connection, row: WorkRow, file: UploadedFile, blob_id: str) -> str:
+def _add_file(connection: sa.Connection, row: BatchWorkRow, file: UploadedFile, blob_id: str) -> str:
     file_id = files.new_id()
     files.add_blob(connection, blob_id, "original", file.bytes)
     files.insert(connection, file_id, file, blob_id, purpose="batch_output", expires_after_s=row.output_expiry_s)
     return file_id
 
 
-def _owner(row: WorkRow) -> Caller:
+def _owner(row: BatchWorkRow) -> Caller:
     """Whose the files are."""
     return Caller(row.created_by, row.tenant, frozenset())
 
 
-def _caller_of(connection: sa.Connection, row: WorkRow) -> Caller | BatchFault:
+def _caller_of(connection: sa.Connection, row: BatchWorkRow) -> Caller | BatchFault:
     """For whom the lines run, or why they cannot be run any more."""
     try:
         return present_caller(connection, row.caller)
@@ -255,10 +257,11 @@ def _caller_of(connection: sa.Connection, row: WorkRow) -> Caller | BatchFault:
 
 
 def _shared_out(
-    rows: Sequence[WorkRow], running: Mapping[str, int], wanted: int, limits: BatchLimits, now: float
+    rows: Sequence[BatchWorkRow], running: Mapping[str, int], wanted: int, limits: BatchLimits, now: float
 ) -> Counter[str]:
     """The number of lines to start, by batch. Tenants take turns, and each one's batch with the fewest running lines is
-    next."""
+    next.
+    """
     of_batch, of_tenant = Counter(running), Counter[str]()
     for row in rows:
         of_tenant[row.tenant] += running.get(row.id, 0)

@@ -10,7 +10,7 @@ from rag.readers.source import SourceFile
 from rag.types import Extract, Heading, PageStart, ReadingWarning
 
 
-class Block(NamedTuple):
+class DocumentBlock(NamedTuple):
     """A paragraph, list, table or heading."""
 
     text: str
@@ -31,10 +31,6 @@ class TextBuilder:
         self._pages: list[PageStart] = []
         self._path = HeadingPath()
         self._page: int | None = None
-
-    @property
-    def has_heading(self) -> bool:
-        return bool(self._headings)
 
     def page(self, number: int) -> None:
         """Begin a page: blocks added next belong to it. An empty page is not recorded."""
@@ -70,7 +66,7 @@ class TextBuilder:
             self.add(text)
             self._headings.append(Heading(self._length - len(text), self._path.enter(level, title)))
 
-    def add_blocks(self, blocks: list[Block]) -> None:
+    def add_blocks(self, blocks: list[DocumentBlock]) -> None:
         for block in blocks:
             if block.level:
                 self.add_heading(block.level, block.title, block.text)

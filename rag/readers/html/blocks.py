@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rag.readers.extract.text_builder import Block
+from rag.readers.extract.text_builder import DocumentBlock
 from rag.readers.html.cells import cell_rows
 from rag.readers.html.code import code_language, code_text
 from rag.readers.notation.list_number import format_number
@@ -48,7 +48,7 @@ _AROUND_BREAK = re.compile(r" *\n *")
 _BACKTICKS = re.compile(r"`+")
 
 
-def to_blocks(element: Element) -> list[Block]:
+def to_blocks(element: Element) -> list[DocumentBlock]:
     """The content of an element. Raises RecursionError if it is nested too deeply."""
     writer = _Writer()
     writer.element(element)
@@ -60,14 +60,14 @@ class _Writer:
     """Collects the blocks of an element, and the inline text of the current paragraph."""
 
     def __init__(self) -> None:
-        self.blocks: list[Block] = []
+        self.blocks: list[DocumentBlock] = []
         self._inline: list[str] = []
 
     def end_paragraph(self) -> None:
         text = _tidy("".join(self._inline))
         self._inline.clear()
         if text:
-            self.blocks.append(Block(text))
+            self.blocks.append(DocumentBlock(text))
 
     def element(self, element: Element) -> None:
         tag = element.tag
@@ -106,7 +106,7 @@ class _Writer:
         if len(self.blocks) > before:
             # The text before the element comes before the blocks of the element.
             if opening := _tidy("".join(outer)):
-                self.blocks.insert(before, Block(opening))
+                self.blocks.insert(before, DocumentBlock(opening))
             self._inline = inner
             return
         text = "".join(inner)
@@ -118,11 +118,11 @@ class _Writer:
         self._inline += [text[:start], mark, words, mark, text[start + len(words) :]]
 
 
-def _heading(element: Element) -> list[Block]:
+def _heading(element: Element) -> list[DocumentBlock]:
     text = " ".join(flat_text(element).split())
     level = _HEADINGS[element.tag]
     words = " ".join("".join(element.itertext()).split()) if text else ""
-    return [Block(f"{'#' * level} {text}", level, words)] if text else []
+    return [DocumentBlock(f"{'#' * level} {text}", level, words)] if text else []
 
 
 def flat_text(element: Element) -> str:
@@ -133,9 +133,9 @@ def flat_text(element: Element) -> str:
     return " ".join(block.text.replace("\n", " ") for block in writer.blocks)
 
 
-def _list(element: Element) -> list[Block]:
+def _list(element: Element) -> list[DocumentBlock]:
     lines: list[str] = []
-    blocks: list[Block] = []
+    blocks: list[DocumentBlock] = []
     step = -1 if "reversed" in element.attrib else 1
     number = _number(element, "start", 1 if step > 0 else sum(item.tag == "li" for item in element)) - step
     kind = _NUMBER_TYPES.get(element.get("type") or "", "decimal")
@@ -156,9 +156,9 @@ def _number(element: Element, name: str, default: int) -> int:
     return int(value) if re.fullmatch(r"-?\d{1,9}", value) else default
 
 
-def _definitions(element: Element) -> list[Block]:
+def _definitions(element: Element) -> list[DocumentBlock]:
     """Each definition in one line with its terms, `term: definition`; further paragraphs follow."""
-    blocks: list[Block] = []
+    blocks: list[DocumentBlock] = []
     lines: list[str] = []
     for terms, definition in _definition_pairs(element):
         label = ", ".join(filter(None, map(flat_text, terms))).removesuffix(":")
@@ -199,28 +199,28 @@ def _definition_parts(element: Element) -> Iterator[Element]:
             yield part
 
 
-def _lines_block(lines: list[str]) -> list[Block]:
-    return [Block("\n".join(lines))] if lines else []
+def _lines_block(lines: list[str]) -> list[DocumentBlock]:
+    return [DocumentBlock("\n".join(lines))] if lines else []
 
 
-def _quote(element: Element) -> list[Block]:
+def _quote(element: Element) -> list[DocumentBlock]:
     writer = _Writer()
     writer._children(element)
     writer.end_paragraph()
     if any(block.level for block in writer.blocks) or not writer.blocks:
         return writer.blocks
     text = "\n\n".join(block.text for block in writer.blocks)
-    return [Block("\n".join(f"> {line}".rstrip() for line in text.split("\n")))]
+    return [DocumentBlock("\n".join(f"> {line}".rstrip() for line in text.split("\n")))]
 
 
-def _preformatted(element: Element) -> list[Block]:
+def _preformatted(element: Element) -> list[DocumentBlock]:
     text = code_text(element)
     longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [Block(f"{fence}{code_language(element)}\n{text}\n{fence}")] if text.strip() else []
+    return [DocumentBlock(f"{fence}{code_language(element)}\n{text}\n{fence}")] if text.strip() else []
 
 
-def _table(element: Element) -> list[Block]:
+def _table(element: Element) -> list[DocumentBlock]:
     table = cell_rows(element)
     caption = [block for part in element if part.tag == "caption" for block in to_blocks(part)]
     if table is None:  # the table is page layout
@@ -233,7 +233,7 @@ def _table(element: Element) -> list[Block]:
         rows = [_joined_names(rows[: table.header_rows]), *rows[table.header_rows :]]
     has_labels = any(sum(map(bool, row)) == 1 for row in rows)  # a row that names the rows below has no empty cells
     keep_empty = table.is_complete and not has_labels
-    return [*caption, Block(table_text(rows, has_header=table.header_rows > 0 or None, keep_empty=keep_empty))]
+    return [*caption, DocumentBlock(table_text(rows, has_header=table.header_rows > 0 or None, keep_empty=keep_empty))]
 
 
 def _joined_names(rows: list[list[str]]) -> list[str]:
@@ -241,8 +241,8 @@ def _joined_names(rows: list[list[str]]) -> list[str]:
     return joined_names([[cell.replace("**", "") for cell in row] for row in rows])
 
 
-def _rule(element: Element) -> list[Block]:
-    return [Block("---")]
+def _rule(element: Element) -> list[DocumentBlock]:
+    return [DocumentBlock("---")]
 
 
 _SPECIAL = {

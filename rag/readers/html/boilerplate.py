@@ -1,7 +1,7 @@
-"""Removes from a page what is not its document: navigation, cookie notices, share bars, sidebars, headers and footers.
+"""Removes boilerplate from a page: navigation, cookie notices, share bars, sidebars, headers and footers.
 
-Only what the page itself marks is removed, by its elements, roles and class names. Extractors of main content find more
-of it, but they also remove parts of the document: they were made for articles, not for manuals, tables and lists.
+Only parts that the page itself marks by elements, roles or class names are removed. Extractors of main content find
+more boilerplate, but also remove parts of the document: they were made for articles, not for manuals, tables and lists.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PROMPT_WORDS: Final = frozenset(
 )
 """Words in class names of blocks that are boilerplate if one can click or type there."""
 _CONTENT_WORDS: Final = frozenset(("result", "results", "item", "items", "list", "table", "policy", "archive"))
-"""Words in class names that speak against it."""
+"""Words in class names that indicate content."""
 _CONTROLS: Final = frozenset(("button", "input", "form"))
 _BLOCKS: Final = frozenset(
     ("div", "section", "ul", "ol", "dl", "table", "form", "p", "td", "tr", "span", "center", "menu")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lxml import etree  # type: ignore[import-untyped]
 
 from rag.errors import NoTextFound, ParsingLimit
-from rag.readers.extract.text_builder import Block, TextBuilder
+from rag.readers.extract.text_builder import DocumentBlock, TextBuilder
 from rag.readers.html.blocks import BLOCK_TAGS, to_blocks
 from rag.readers.html.boilerplate import remove_boilerplate
 from rag.readers.html.code import remove_line_numbers
@@ -36,7 +36,7 @@ _TOO_DEEP = "has elements nested too deeply"
 class HtmlPage(NamedTuple):
     """A parsed page."""
 
-    blocks: list[Block]
+    blocks: list[DocumentBlock]
     title: str
     """The text of the <title> element."""
     language: str
@@ -100,7 +100,7 @@ def _without_unread(root: Element, *, is_website: bool) -> list[ReadingWarning]:
     ]
 
 
-def _with_description(page: HtmlPage) -> list[Block]:
+def _with_description(page: HtmlPage) -> list[DocumentBlock]:
     """The page's blocks, and its description after the title if the page does not say the same."""
     if not page.description:
         return page.blocks
@@ -109,7 +109,7 @@ def _with_description(page: HtmlPage) -> list[Block]:
     if not page.blocks or len(words - present) <= _MAX_NEW_WORDS * len(words):
         return page.blocks
     start = 1 if page.blocks[0].level == 1 else 0
-    return [*page.blocks[:start], Block(page.description), *page.blocks[start:]]
+    return [*page.blocks[:start], DocumentBlock(page.description), *page.blocks[start:]]
 
 
 def _title(root: Element) -> str:

@@ -23,15 +23,15 @@ class Cell(NamedTuple):
     """It is merged with the cell above."""
 
 
-Row = Sequence[Cell]
+CellRow = Sequence[Cell]
 
 
-def caption_count(rows: Sequence[Row]) -> int:
+def caption_count(rows: Sequence[CellRow]) -> int:
     """The number of rows above the header that consist of one merged cell."""
     return min(sum(1 for _ in takewhile(is_caption, rows)), max(len(rows) - 1, 0))
 
 
-def header_count(rows: Sequence[Row]) -> int:
+def header_count(rows: Sequence[CellRow]) -> int:
     """The number of rows that name the columns, as the merged cells show it: 0 if they show nothing.
 
     A row of the header above its last has a cell that covers several columns, and no column that ends with it: each
@@ -43,22 +43,22 @@ def header_count(rows: Sequence[Row]) -> int:
     return count + 1 if count else 0
 
 
-def column_names(header: Sequence[Row]) -> list[str]:
+def column_names(header: Sequence[CellRow]) -> list[str]:
     """The names from top to bottom: `2023 / Q1`."""
     return joined_names([[cell.text for cell in row] for row in header])
 
 
-def values(row: Row) -> list[str]:
+def values(row: CellRow) -> list[str]:
     """The text of a row below the header. A line across the whole table is not repeated."""
     return [row[0].text] if is_caption(row) else [cell.text for cell in row]
 
 
-def is_caption(row: Row) -> bool:
+def is_caption(row: CellRow) -> bool:
     """Whether it consists of one merged cell."""
     return len(row) > 1 and bool(row[0].text) and all(cell.is_left for cell in row[1:])
 
 
-def _continues(upper: Row, lower: Row) -> bool:
+def _continues(upper: CellRow, lower: CellRow) -> bool:
     """Whether both rows belong to the header."""
     spans = [cell.is_left or (index + 1 < len(upper) and upper[index + 1].is_left) for index, cell in enumerate(upper)]
     if not any(spans):

@@ -20,7 +20,7 @@ from rag.readers.office.sheets.workbook import SheetPart, Workbook, open_workboo
 from rag.readers.office.sheets.worksheet import CellLimit, Worksheet, read_worksheet
 from rag.readers.reading_report import warning
 from rag.readers.source import SourceFile
-from rag.readers.tables.table_layout import Block, find_tables
+from rag.readers.tables.table_layout import CellBlock, find_tables
 from rag.readers.zip_container import open_zip
 from rag.types import Extract
 
@@ -71,7 +71,7 @@ def _add_sheets(builder: TextBuilder, archive: zipfile.ZipFile, limit: CellLimit
             builder.warn(warning(reason, name=part.name))
             continue
         builder.page(number)
-        blocks: Iterable[Block] = ()
+        blocks: Iterable[CellBlock] = ()
         if part.kind == "worksheet":
             sheet = sheets.read(part.part)
             unsaved += sheet.unsaved_formulas
@@ -98,7 +98,7 @@ def _report_hidden(builder: TextBuilder, sheet: Worksheet, name: str) -> None:
 
 
 def _add_sheet(
-    builder: TextBuilder, archive: zipfile.ZipFile, part: SheetPart, blocks: Iterable[Block], sheets: _Sheets
+    builder: TextBuilder, archive: zipfile.ZipFile, part: SheetPart, blocks: Iterable[CellBlock], sheets: _Sheets
 ) -> None:
     tables = list(find_tables(blocks))
     extras = read_extras(archive, part, sheets.find, builder.warn)

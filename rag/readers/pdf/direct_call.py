@@ -18,5 +18,5 @@ def direct_call(function: Any, result: Any, *arguments: Any) -> Callable[..., in
     return ctypes.PYFUNCTYPE(result, *arguments)(address)
 
 
-def address_of(pointer: Any) -> int:
+def pointer_address(pointer: Any) -> int:
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0

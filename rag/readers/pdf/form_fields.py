@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rag.readers.pdf.annotations import Field
 from rag.readers.pdf.layout.box import Box
-from rag.readers.pdf.layout.page_lines import Line, Segment
+from rag.readers.pdf.layout.page_lines import PageLine, Segment
 
 _MAX_COMPARISONS = 1_000_000
 """Of fields with the lines of their page; with more, fields are written after the text."""
@@ -27,20 +27,20 @@ class _Label(NamedTuple):
     """Indexes of the line and of its segment."""
 
 
-def with_fields(lines: Sequence[Line], fields: Sequence[Field]) -> list[Line]:
+def with_fields(lines: Sequence[PageLine], fields: Sequence[Field]) -> list[PageLine]:
     """The lines of a page, with the values of its fields."""
     filled = list(lines)
-    unlabelled: list[Line] = []
+    unlabelled: list[PageLine] = []
     segments = sum(len(line.segments) for line in lines) + len(fields)
     compares = len(fields) * segments <= _MAX_COMPARISONS
     values = {field.box for field in fields}
     for field in fields:
         if not (compares and _is_placed(filled, field, values)):
-            unlabelled.append(Line(f"{field.name}: {field.text}" if field.name else field.text))
+            unlabelled.append(PageLine(f"{field.name}: {field.text}" if field.name else field.text))
     return filled + unlabelled
 
 
-def _is_placed(lines: list[Line], field: Field, values: AbstractSet[Box]) -> bool:
+def _is_placed(lines: list[PageLine], field: Field, values: AbstractSet[Box]) -> bool:
     """Write the field beside its label; False if there is none."""
     value = Segment(field.text, field.box)
     if field.is_button and (label := _right_of(lines, field)):
@@ -56,7 +56,7 @@ def _is_placed(lines: list[Line], field: Field, values: AbstractSet[Box]) -> boo
     return True
 
 
-def _left_of(lines: Sequence[Line], field: Field) -> _Label | None:
+def _left_of(lines: Sequence[PageLine], field: Field) -> _Label | None:
     tolerance = field.box.height / 2
     found = (
         (segment.box.right, segment.box.top, label)
@@ -66,7 +66,7 @@ def _left_of(lines: Sequence[Line], field: Field) -> _Label | None:
     return max(found, default=(0.0, 0.0, None))[2]
 
 
-def _right_of(lines: Sequence[Line], field: Field) -> _Label | None:
+def _right_of(lines: Sequence[PageLine], field: Field) -> _Label | None:
     found = (
         (segment.box.left, label)
         for label, segment in _segments(lines)
@@ -76,7 +76,7 @@ def _right_of(lines: Sequence[Line], field: Field) -> _Label | None:
     return min(found, default=(0.0, None))[1]
 
 
-def _above(lines: Sequence[Line], field: Field) -> _Label | None:
+def _above(lines: Sequence[PageLine], field: Field) -> _Label | None:
     found = (
         (segment.box.bottom, label)
         for label, segment in _segments(lines)
@@ -87,17 +87,17 @@ def _above(lines: Sequence[Line], field: Field) -> _Label | None:
     return min(found, default=(0.0, None))[1]
 
 
-def _segments(lines: Sequence[Line]) -> Iterator[tuple[_Label, Segment]]:
+def _segments(lines: Sequence[PageLine]) -> Iterator[tuple[_Label, Segment]]:
     for number, line in enumerate(lines):
         for index, segment in enumerate(line.segments):
             yield _Label(number, index), segment
 
 
-def _segment(lines: Sequence[Line], label: _Label) -> Segment:
+def _segment(lines: Sequence[PageLine], label: _Label) -> Segment:
     return lines[label.line].segments[label.segment]
 
 
-def _insert(lines: list[Line], label: _Label, parts: Sequence[Segment]) -> None:
+def _insert(lines: list[PageLine], label: _Label, parts: Sequence[Segment]) -> None:
     segments = list(lines[label.line].segments)
     segments[label.segment : label.segment + 1] = parts
-    lines[label.line] = Line.of(segments)
+    lines[label.line] = PageLine.of(segments)

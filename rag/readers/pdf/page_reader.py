@@ -11,8 +11,8 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]
 from rag.readers.pdf.annotations import page_annotations
 from rag.readers.pdf.form_fields import with_fields
 from rag.readers.pdf.layout.cell_rows import with_whole_cells
-from rag.readers.pdf.layout.columns import in_reading_order
-from rag.readers.pdf.layout.page_lines import Line, page_lines
+from rag.readers.pdf.layout.columns import lines_in_reading_order
+from rag.readers.pdf.layout.page_lines import PageLine, page_lines
 from rag.readers.pdf.layout.repeated_lines import PageLines, without_repetitions
 from rag.readers.pdf.layout.table_rows import with_cell_borders
 from rag.readers.pdf.pictures import has_pictures, is_blank, page_pictures
@@ -58,7 +58,7 @@ class PageReader:
         finally:
             page.close()
 
-    def _lines(self, page: pdfium.PdfPage, index: int) -> list[Line]:
+    def _lines(self, page: pdfium.PdfPage, index: int) -> list[PageLine]:
         try:
             lines = page_lines(page)
         except pdfium.PdfiumError:
@@ -67,10 +67,10 @@ class PageReader:
         if self._is_scan(page, lines):
             lines = self._recognized_lines(page, index) or lines
         typed = page_annotations(page)
-        lines = with_whole_cells(with_cell_borders(in_reading_order(with_fields(lines, typed.fields))))
-        return lines + [Line(f"[Comment: {comment}]") for comment in typed.comments]
+        lines = with_whole_cells(with_cell_borders(lines_in_reading_order(with_fields(lines, typed.fields))))
+        return lines + [PageLine(f"[Comment: {comment}]") for comment in typed.comments]
 
-    def _is_scan(self, page: pdfium.PdfPage, lines: Sequence[Line]) -> bool:
+    def _is_scan(self, page: pdfium.PdfPage, lines: Sequence[PageLine]) -> bool:
         """True for a page without text, or with a picture of its size and less text than that of a stamp."""
         chars = sum(len(line.text.strip()) for line in lines)
         if not chars:
@@ -81,7 +81,7 @@ class PageReader:
         self._pictures += pictures.shown
         return pictures.has_background and chars < _STAMP_CHARS
 
-    def _recognized_lines(self, page: pdfium.PdfPage, index: int) -> list[Line]:
+    def _recognized_lines(self, page: pdfium.PdfPage, index: int) -> list[PageLine]:
         text = ""
         if self._source.options.ocr_languages:
             from rag.readers.pdf.ocr import page_text
@@ -90,7 +90,7 @@ class PageReader:
         if not text.strip():
             self._without_text += [] if is_blank(page) else [index + 1]
             return []
-        return [Line(line) for line in text.split("\n")]
+        return [PageLine(line) for line in text.split("\n")]
 
     def _report(self) -> None:
         warn = self._source.report.warn

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
-from rag.readers.pdf.direct_call import address_of, direct_call
+from rag.readers.pdf.direct_call import direct_call, pointer_address
 from rag.readers.pdf.layout.box import Box
 
 _MAX_OBJECTS = 500
@@ -43,7 +43,7 @@ class Pictures(NamedTuple):
 
 def page_pictures(page: pdfium.PdfPage) -> Pictures:
     width, height = page.get_size()
-    address, count, has_background = _Address(address_of(page.raw)), 0, False
+    address, count, has_background = _Address(pointer_address(page.raw)), 0, False
     for index in range(min(pdfium_c.FPDFPage_CountObjects(page.raw), _MAX_OBJECTS)):
         if _TYPE(_OBJECT(address, index)) == pdfium_c.FPDF_PAGEOBJ_IMAGE:
             box = _bounds(pdfium_c.FPDFPage_GetObject(page.raw, index))

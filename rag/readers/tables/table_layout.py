@@ -27,7 +27,7 @@ _Columns = Mapping[int, Set[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class CellBlock:
     """A run of rows without an empty row. Rows may differ in length; cells have no surrounding whitespace."""
 
     rows: Sequence[Sequence[str]]
@@ -66,7 +66,7 @@ class _NamedColumns(NamedTuple):
     """The columns that hold numbers."""
 
 
-def find_tables(blocks: Iterable[Block]) -> Iterator[Table]:
+def find_tables(blocks: Iterable[CellBlock]) -> Iterator[Table]:
     """The tables of a sheet. A block without a header continues the table above it, if it fits into its columns."""
     above: deque[_NamedColumns] = deque(maxlen=_MAX_TABLES_ABOVE)
     for block in blocks:
@@ -76,7 +76,7 @@ def find_tables(blocks: Iterable[Block]) -> Iterator[Table]:
         yield table
 
 
-def _named_columns(block: Block, table: Table) -> _NamedColumns:
+def _named_columns(block: CellBlock, table: Table) -> _NamedColumns:
     names = dict(zip(block.columns, table.names, strict=False))
     sample = table.rows[:SAMPLE_ROWS]
     return _NamedColumns(
@@ -89,7 +89,7 @@ def _named_columns(block: Block, table: Table) -> _NamedColumns:
     )
 
 
-def _table(block: Block, above: Iterable[_NamedColumns]) -> Table:
+def _table(block: CellBlock, above: Iterable[_NamedColumns]) -> Table:
     rows = block.rows
     if all(sum(map(bool, row)) < 2 for row in rows):
         return Table([_line(block, index) for index in range(len(rows))], [], [])
@@ -106,7 +106,7 @@ def _table(block: Block, above: Iterable[_NamedColumns]) -> Table:
     return Table(captions, names, _body(block, first, names))
 
 
-def _line(block: Block, index: int) -> str:
+def _line(block: CellBlock, index: int) -> str:
     spanned = block.spanned.get(index, frozenset())
     return " ".join(cell for column, cell in enumerate(block.rows[index]) if cell and column not in spanned)
 
@@ -117,7 +117,7 @@ def _is_unit(row: Sequence[str]) -> bool:
     return len(filled) == 1 and not row[0] and not is_number(filled[0])
 
 
-def _body(block: Block, first: int, names: Sequence[str]) -> list[Sequence[str]]:
+def _body(block: CellBlock, first: int, names: Sequence[str]) -> list[Sequence[str]]:
     """The rows below the header. A merged cell is repeated only below different names."""
     body = list(block.rows[first:])
     for index, spanned in block.spanned.items():
@@ -129,7 +129,7 @@ def _body(block: Block, first: int, names: Sequence[str]) -> list[Sequence[str]]
     return body
 
 
-def _names_above(block: Block, above: Iterable[_NamedColumns]) -> list[str]:
+def _names_above(block: CellBlock, above: Iterable[_NamedColumns]) -> list[str]:
     """The column names of the table that the block continues; empty if it is a table of its own."""
     columns = set(block.columns)
     table = next((table for table in above if not columns.isdisjoint(table.names)), None)
@@ -150,7 +150,7 @@ def _names_above(block: Block, above: Iterable[_NamedColumns]) -> list[str]:
     return names if has_numbers or len(columns) * 2 > len(table.names) else []
 
 
-def _header_rows(block: Block) -> range:
+def _header_rows(block: CellBlock) -> range:
     """The rows that name the columns; none of them, where the table begins, if it has no header."""
     rows = block.rows
     if block.header is not None:
@@ -169,7 +169,7 @@ def _header_rows(block: Block) -> range:
     return range(start, end)
 
 
-def _continues_header(block: Block, index: int) -> bool:
+def _continues_header(block: CellBlock, index: int) -> bool:
     """Whether a row below a header row belongs to the header, which cells merged across columns or rows suggest."""
     upper, row, below = block.rows[index - 1], block.rows[index], block.rows[index + 1 : index + 1 + SAMPLE_ROWS]
     spanned, continued = block.spanned.get(index - 1, frozenset()), block.continued.get(index, frozenset())
@@ -214,7 +214,7 @@ def _filled(row: Sequence[str]) -> list[str]:
     return filled
 
 
-def _names(block: Block, header: range) -> list[str]:
+def _names(block: CellBlock, header: range) -> list[str]:
     """The names from top to bottom, joined: `2023 / Q1`."""
     levels = [
         block.rows[index] if index == header[-1] or block.spanned.get(index) else _filled(block.rows[index])

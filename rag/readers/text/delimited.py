@@ -14,7 +14,7 @@ from rag.readers.extract.text_builder import TextBuilder
 from rag.readers.formats import TSV
 from rag.readers.source import SourceFile
 from rag.readers.tables.table_header import header_index
-from rag.readers.tables.table_layout import Block, find_tables
+from rag.readers.tables.table_layout import CellBlock, find_tables
 from rag.readers.text.value_lines import without_html
 from rag.types import Extract
 
@@ -44,12 +44,12 @@ def read(source: SourceFile) -> Extract:
     return builder.extract()
 
 
-def _blocks(rows: list[list[str]]) -> Iterator[Block]:
+def _blocks(rows: list[list[str]]) -> Iterator[CellBlock]:
     """The runs of rows without an empty row."""
     columns = range(max(map(len, rows), default=0))
     for has_text, group in itertools.groupby(rows, any):
         if has_text:
-            yield Block(list(group), columns)
+            yield CellBlock(list(group), columns)
 
 
 def find_delimiter(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-MAX_QUESTIONS = 1024
+MAX_GROUP_QUESTIONS = 1024
 """Questions in a group; comparing with more of them would take noticeable time."""
 _INITIAL_ROWS = 16
 _ROUNDING = 1e-6
@@ -24,7 +24,7 @@ class QuestionGroup:
         max_questions: Each question beyond that replaces the oldest one.
     """
 
-    def __init__(self, dimensions: int, max_questions: int = MAX_QUESTIONS) -> None:
+    def __init__(self, dimensions: int, max_questions: int = MAX_GROUP_QUESTIONS) -> None:
         self._max_questions = max_questions
         self._vectors = np.zeros((min(_INITIAL_ROWS, max_questions), dimensions), dtype=np.float32)
         self._expires = np.zeros(len(self._vectors))

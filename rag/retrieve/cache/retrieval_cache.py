@@ -1,4 +1,4 @@
-"""The retrieval cache: results of earlier questions, for as long as nothing that they depend on has changed."""
+"""The retrieval cache: results of earlier questions, reused until anything that they depend on changes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CacheEntry(Generic[T]):
 
 
 class RetrievalCache(Generic[T]):
-    """Retrieves once for each question and state of a vector store.
+    """A cache of results by question and state of the vector store.
 
     Args:
         pack: Serializes a result.

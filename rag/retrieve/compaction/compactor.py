@@ -1,4 +1,4 @@
-"""Makes a long conversation short: its newest turns stay, and the language model summarizes the others.
+"""Shortens long conversations: the newest turns stay, and the language model summarizes the others.
 
 Compaction never makes a request fail: if there is no summary, the newest turns alone are kept, and the note says so.
 """
@@ -19,7 +19,7 @@ from rag.retrieve.compaction.turns import (
     Exchange,
     as_message,
     message_item,
-    split,
+    split_conversation,
     summary_items,
     text_of,
     without_orphans,
@@ -63,7 +63,7 @@ class CompactionRequest:
 @dataclass(frozen=True, slots=True)
 class Compaction:
     items: Sequence[JsonMapping]
-    """What stands for the conversation from now on."""
+    """The items that replace the conversation."""
     tokens: int
     """The length of the conversation that was compacted."""
     is_shorter: bool
@@ -98,7 +98,7 @@ class Compactor:
         self._timeout_s = timeout_s
 
     async def compact(self, request: CompactionRequest) -> Compaction:
-        turns = split(request.items)
+        turns = split_conversation(request.items)
         limit = min(request.max_tokens or request.context_tokens, request.context_tokens)
         tokens = await asyncio.to_thread(self._count, request.items)
         kept = await asyncio.to_thread(self._newest, turns.exchanges, int(limit * _KEPT_SHARE))
@@ -152,7 +152,7 @@ class Compactor:
         except Unavailable:
             return _Summary("", nothing, "the language model does not answer")
         except RagError as error:
-            _log.warning("no summary: %s", error.message)
+            _log.warning("the conversation could not be summarized: %s", error.message)
             return _Summary("", nothing, "the language model refuses it")
         written = output.fields(open_strings=True).get("summary")
         text = plain(written, max_tokens * _CHARS_PER_TOKEN) if isinstance(written, str) else ""

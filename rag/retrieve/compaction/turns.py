@@ -16,7 +16,7 @@ _ACKNOWLEDGED = "Ok."
 
 
 @dataclass(frozen=True, slots=True)
-class SplitTurns:
+class ConversationParts:
     instructions: Sequence[JsonMapping]
     """The messages of the roles system and developer."""
     summary: str
@@ -24,7 +24,7 @@ class SplitTurns:
     exchanges: Sequence[Exchange]
 
 
-def split(items: Sequence[JsonMapping]) -> SplitTurns:
+def split_conversation(items: Sequence[JsonMapping]) -> ConversationParts:
     instructions = [item for item in items if item.get("role") in ("system", "developer")]
     turns = [item for item in items if item.get("role") not in ("system", "developer")]
     summary = _earlier_summary(turns)
@@ -34,7 +34,7 @@ def split(items: Sequence[JsonMapping]) -> SplitTurns:
             exchanges[-1].append(turn)
         else:
             exchanges.append([turn])
-    return SplitTurns(instructions, summary, exchanges)
+    return ConversationParts(instructions, summary, exchanges)
 
 
 def summary_items(summary: str) -> list[JsonObject]:

@@ -18,7 +18,7 @@ class Plan:
     rewritten: str | None = None
     """The rewritten question; None if rewriting did not change it."""
     note: str = ""
-    """What could not be done as planned, and why; empty if everything was."""
+    """The steps that failed, and why; empty if there are none."""
     in_conversation: str | None = None
     """The question preceded by the user's previous turns, which may give an `it` its meaning."""
 

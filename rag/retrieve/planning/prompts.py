@@ -14,7 +14,7 @@ from rag.llm.structured import StructuredPrompt
 from rag.types import JsonObject, Message
 
 PROMPT_VERSION = "1"
-"""To be changed with this file and with `rag.retrieve.planning.planner`: cached results belong to one version."""
+"""Increase it with each change of this file or of `rag.retrieve.planning.planner`: it is part of cache keys."""
 
 MAX_QUERY_CHARS = 100
 _TURN_CHARS = 600

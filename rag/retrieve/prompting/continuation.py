@@ -13,7 +13,7 @@ _NAMED_ROW = re.compile(r"- [^:;\n]{1,80}: ")
 _CELLS = re.compile(r"[ \t]*\||.*\S \| \S")
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]")
 _MAY_GO_ON = re.compile(rf"{_CELLS.pattern}|{_ITEM.pattern}|[ \t]+\S|.*[:：]$")
-"""A last line of a chunk after which a table or list may go on."""
+"""The last line of a chunk after which a table or list may continue."""
 
 
 def may_be_part(chunk: Chunk) -> bool:

@@ -121,7 +121,7 @@ class PromptBuilder:
     def make_search_output(
         self, hits: Sequence[Hit], numbers: Sequence[int], known: Sequence[int], max_tokens: int
     ) -> SearchText:
-        """The text of a search that the language model asked for. The weakest hits are left out if it is too long.
+        """The text of a search of the language model. If it is too long, the weakest hits are left out.
 
         Args:
             hits: Those that no earlier search returned, best first.

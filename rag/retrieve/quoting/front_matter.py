@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from rag.keywords import folded, is_stop_word
 from rag.retrieve.quoting.unit import Unit
-from rag.retrieve.quoting.window import Window
+from rag.retrieve.quoting.window import TextWindow
 
 _SUFFIXES = (".md", ".markdown", ".mdx")
 _FIELD = re.compile(r"(?P<key>[^\W\d][\w.\[\] -]{0,59}): (?P<value>\S.*)")
@@ -26,7 +26,7 @@ _SAME_START = 4
 """Letters: `review` and `reviewed` are the same word here."""
 
 
-def front_matter_end(window: Window, filename: str) -> int:
+def front_matter_end(window: TextWindow, filename: str) -> int:
     """Where the front matter ends in a window's text; 0 if it has none."""
     if window.start != 0 or window.header_chars or not filename.lower().endswith(_SUFFIXES):
         return 0

@@ -1,4 +1,4 @@
-"""The grammar that lets a language model write nothing but quotes, for vLLM's structured outputs."""
+"""Grammars for vLLM's structured outputs that admit nothing but quotes."""
 
 from __future__ import annotations
 

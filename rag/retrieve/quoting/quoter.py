@@ -1,4 +1,4 @@
-"""Finds what to quote: reads the text around the hits, splits it into units and scores them against the question."""
+"""Selects quotes: reads the text around the hits, splits it into units and scores them against the question."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Quoter:
         scorer: Compares the question with units by late interaction.
         min_confidence: Below it, the documents do not hold an answer, unless a hit contains exactly what the question
             names; see `Selection.confidence`.
-        refusal: What a language model that chooses may write instead of a quote.
+        refusal: The sentence that a choosing language model may write instead of a quote.
     """
 
     def __init__(self, scorer: Reranker, *, min_confidence: float, refusal: str) -> None:

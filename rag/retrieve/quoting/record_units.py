@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rag.chunkers.headers import JSON_PATH, record_headers
 from rag.chunkers.sentences import sentence_spans
 from rag.retrieve.quoting.unit import Unit
-from rag.retrieve.quoting.window import Window
+from rag.retrieve.quoting.window import TextWindow
 
 _MAX_RECORD_CHARS = 360
 """A record that is not longer is quoted as a whole."""
@@ -41,7 +41,7 @@ class _Value:
         return self.start + len(self.text)
 
 
-def record_units(window: Window) -> list[Unit]:
+def record_units(window: TextWindow) -> list[Unit]:
     """The units of the window's text, in their order."""
     units: list[Unit] = []
     record: list[_Value] = []

@@ -14,9 +14,9 @@ from rag.retrieve.quoting.column_names import column_names
 from rag.retrieve.quoting.front_matter import front_matter_end, front_matter_units
 from rag.retrieve.quoting.inline_text import inline_text, without_tags
 from rag.retrieve.quoting.record_units import record_units
-from rag.retrieve.quoting.table_rows import Row, named_row, rows_and_prose
+from rag.retrieve.quoting.table_rows import TableRow, named_row, rows_and_prose
 from rag.retrieve.quoting.unit import Unit, UnitKind
-from rag.retrieve.quoting.window import Window
+from rag.retrieve.quoting.window import TextWindow
 from rag.retrieve.record_text import is_record_text
 
 MAX_UNIT_CHARS = 700
@@ -46,7 +46,7 @@ _PRONOUN = re.compile(
 """Words at the beginning of a sentence that point to the one before it."""
 
 
-def units_of(window: Window, heading: str, filename: str = "") -> list[Unit]:
+def units_of(window: TextWindow, heading: str, filename: str = "") -> list[Unit]:
     """The units of which at least half lies in the window's passage, in their order.
 
     Args:
@@ -87,7 +87,7 @@ class _List:
 class _Splitter:
     """Walks through the blocks of a text, as Markdown; plain text is read as Markdown without markup."""
 
-    def __init__(self, window: Window, heading: str, *, has_open_rows: bool, first: int = 0) -> None:
+    def __init__(self, window: TextWindow, heading: str, *, has_open_rows: bool, first: int = 0) -> None:
         self._window = window
         self._first = first
         """Where the text begins that is to be split: after the front matter."""
@@ -147,7 +147,7 @@ class _Splitter:
         raw = self._window.text[span[0] : span[1]]
         parts = rows_and_prose(raw, has_open_rows=self._has_open_rows)
         for part in parts:
-            if isinstance(part, Row):
+            if isinstance(part, TableRow):
                 self._add_row(span[0] + part.start, span[0] + part.end, part.text)
             else:
                 self._read_prose(span[0] + part.start, raw[part.start : part.end], beside_rows=len(parts) > 1)

@@ -16,7 +16,7 @@ _CELL_BORDER = re.compile(r"(?<!\\)\|")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """Offsets are those in the text that it was found in."""
 
     start: int
@@ -33,13 +33,13 @@ class Prose:
     end: int
 
 
-def rows_and_prose(raw: str, *, has_open_rows: bool) -> list[Row | Prose]:
-    """The parts of a paragraph in order: a `Row` for each table row, and the prose between them.
+def rows_and_prose(raw: str, *, has_open_rows: bool) -> list[TableRow | Prose]:
+    """The parts of a paragraph in order: a `TableRow` for each table row, and the prose between them.
 
     Args:
         has_open_rows: Whether a line with ` | ` is a row, even without borders at both ends.
     """
-    parts: list[Row | Prose] = []
+    parts: list[TableRow | Prose] = []
     run: list[tuple[int, str]] = []
     for start, line in _lines(raw):
         if _BORDERED.fullmatch(line) or (has_open_rows and _OPEN.fullmatch(line)):
@@ -68,12 +68,12 @@ def named_row(names: Sequence[str], cells: Sequence[str]) -> str:
     return _joined(pairs)
 
 
-def _rows(run: Sequence[tuple[int, str]]) -> list[Row | Prose]:
+def _rows(run: Sequence[tuple[int, str]]) -> list[TableRow | Prose]:
     """The rows of successive lines. If the first names the columns, it is no row of its own."""
     cells = [_cells(line) for _, line in run]
     names = _names(cells)
     found = zip(run, cells, strict=True)
-    rows = [Row(start, start + len(line), named_row(names, row)) for (start, line), row in found if row]
+    rows = [TableRow(start, start + len(line), named_row(names, row)) for (start, line), row in found if row]
     return list(rows[1:] if names else rows)
 
 

@@ -11,7 +11,7 @@ from rag.types.places import rectangles, runs_between, unpacked
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TextWindow:
     """A part of a document's text, and the passage in it that was found. Offsets are those of the document.
 
     A text that begins inside a table, list or record is preceded by its header. Offsets of the header are meaningless.
@@ -32,7 +32,7 @@ def neighbour_ids(hits: Sequence[Hit]) -> list[str]:
     return list(dict.fromkeys(each for hit in hits for each in _around(hit.chunk) if each))
 
 
-def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> Window:
+def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> TextWindow:
     """The hit's passage, continued by the chunks around it as far as they are known."""
     chunk = hit.chunk
     before_id, after_id = _around(chunk)
@@ -45,7 +45,7 @@ def window_of(hit: Hit, neighbours: Mapping[str, Chunk]) -> Window:
         text += gap_between(chunk, after) + after.text[max(0, chunk.end - after.start) :]
     first = chunk if start == chunk.start or before is None else before
     header = f"{first.header}\n" if first.header else ""
-    return Window(
+    return TextWindow(
         header + text,
         start - len(header),
         (chunk.start, chunk.end),

@@ -1,8 +1,8 @@
 """Natural batching: items that arrive while a batch is running form the next batch.
 
 There is no batching window: an idle batcher runs a single item at once, and batches grow under load. A batch holds
-items of one caller, so that nobody waits for what another caller's items take, and callers take turns. While there are
-several callers, each has one small batch at a time: a batch that is running cannot be interrupted.
+items of one caller, so that no caller waits for another caller's slow items, and callers take turns. While several
+callers are active, each has one small batch at a time, because a running batch cannot be interrupted.
 
 BentoML's adaptive batching is not used (docs/bentoml_issues.md#b17).
 """
@@ -83,7 +83,8 @@ class Batcher(Generic[Item, Result]):
                 continue
             self._free_slots -= 1
             self._running_of[caller] += 1
-            # As a part of its first item's request; else it would be one of the request whose batch ended last.
+            # In the context of the batch's first item. Otherwise it would inherit the context of the batch that ended
+            # last.
             task = asyncio.create_task(self._run(caller, batch), context=batch[0].context)
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -93,7 +94,7 @@ class Batcher(Generic[Item, Result]):
         return next((caller for caller in callers if self._running_of[caller] < self._limits_of(caller)[1]), None)
 
     def _limits_of(self, caller: str) -> tuple[int, int]:
-        """How many items a batch of the caller may have, and how many of its batches may run."""
+        """The maximum number of items in a batch of the caller, and of its running batches."""
         if self._max_items_shared is not None and any(other != caller for other in self._recent):
             return self._max_items_shared, 1
         return self._max_items, self._most_each

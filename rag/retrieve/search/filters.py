@@ -56,10 +56,10 @@ def compile_filters(filters: Mapping[str, object]) -> CompiledFilter:
 
 def with_literals(compiled: CompiledFilter) -> str:
     """The expression with its parameters as literals: Milvus Lite has no templates."""
-    return re.sub(r"\{(v\d+)\}", lambda match: literal(compiled.params[match[1]]), compiled.expression)
+    return re.sub(r"\{(v\d+)\}", lambda match: milvus_literal(compiled.params[match[1]]), compiled.expression)
 
 
-def literal(value: Operand) -> str:
+def milvus_literal(value: Operand) -> str:
     """A value in Milvus's expression language.
 
     A string literal ends at its quote, and may contain anything but a bare backslash or line break. With those four
@@ -68,7 +68,7 @@ def literal(value: Operand) -> str:
     if isinstance(value, str):
         return f'"{value.translate(_ESCAPES)}"'
     if isinstance(value, list):
-        return f"[{', '.join(literal(item) for item in value)}]"
+        return f"[{', '.join(milvus_literal(item) for item in value)}]"
     return str(value).lower()
 
 

@@ -66,7 +66,7 @@ class QueryEncoder:
                 ),
             )
             return
-        inputs = [each for query in queries for each in query.inputs if each.takes("sparse")]
+        inputs = [each for query in queries for each in query.inputs if each.is_searched_on("sparse")]
         try:
             embedder = await self._sparse_embedders.named(model)
             vectors = await embedder.encode([each.text for each in inputs], "query")

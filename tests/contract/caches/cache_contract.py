@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 
 from rag.ports import Cache
-from rag.retrieve.cache.question_group import MAX_QUESTIONS, UnitVector
+from rag.retrieve.cache.question_group import MAX_GROUP_QUESTIONS, UnitVector
 
 LONG_S = 60.0
 DIMENSIONS = 8
@@ -95,9 +95,9 @@ class CacheContract:
 
     async def test_a_group_keeps_its_newest_questions(self, cache: Cache) -> None:
         await kept(cache, "g", 0, "first")
-        for number in range(MAX_QUESTIONS - 1):
+        for number in range(MAX_GROUP_QUESTIONS - 1):
             await cache.remember("g", a_vector(90), f"k{number}", LONG_S)
-        for _ in range(MAX_QUESTIONS // 100):  # a cache may take in what was remembered bit by bit
+        for _ in range(MAX_GROUP_QUESTIONS // 100):  # a cache may take in what was remembered bit by bit
             await cache.near("g", a_vector(45), 0.9)
         assert await cache.near("g", a_vector(), 0.9) == ("first", b"value")
         await cache.remember("g", a_vector(90), "one too many", LONG_S)

@@ -199,7 +199,7 @@ class FakeRetriever:
     async def retrieve(self, request: RetrievalRequest) -> RetrievalResult:
         """As a `RetrievalPipeline`."""
         hits = tuple(self.found.get(request.text, self.hits))
-        options = RetrieveOptions(top_k=TOP_K, min_cosine=-1).with_changes(request.changes)
+        options = RetrieveOptions(top_k=TOP_K, min_cosine=-1).with_overrides(request.overrides)
         snapshot = Snapshot(request.vector_store, 1, request.vector_store, "the-encoder", 8)
         return RetrievalResult(hits, options, Plan((request.text,), note=self.note), snapshot, {}, hits)
 

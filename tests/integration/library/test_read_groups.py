@@ -119,7 +119,7 @@ def test_an_unreadable_document_does_not_exist(three: LibraryHarness) -> None:
     job = three.library.jobs(Cursor(order="asc")).rows[1].job_id
     calls: list[tuple[type[RagError], Callable[[Library], object]]] = [
         (FileNotFound, lambda it: it.document(STORE, file_id)),
-        (FileNotFound, lambda it: it.document_text(STORE, file_id)),
+        (FileNotFound, lambda it: it.extract(STORE, file_id).text),
         (FileNotFound, lambda it: it.set_attributes(STORE, file_id, {"a": 1})),
         (FileNotFound, lambda it: it.set_attributes(STORE, file_id, {}, merge=True, read_groups=[])),
         (FileNotFound, lambda it: it.delete_document(STORE, file_id)),
@@ -140,7 +140,7 @@ def test_an_unreadable_document_does_not_exist(three: LibraryHarness) -> None:
                 call(three.library)
     with member("hr"):
         assert three.library.document(STORE, file_id).read_groups == ("hr",)
-        assert three.library.document_text(STORE, file_id) == "apples of hr"
+        assert three.library.extract(STORE, file_id).text == "apples of hr"
         assert three.library.content(file_id).read_text() == "apples of hr"
         assert three.library.job(job).file_counts.completed == 1
 
@@ -196,13 +196,13 @@ def test_the_old_text_stays_restricted_while_a_public_one_replaces_it(harness: L
         with pytest.raises(FileNotFound):
             harness.library.content(file_id)
         with pytest.raises(FileNotFound):
-            harness.library.document_text(STORE, file_id)
+            harness.library.extract(STORE, file_id)
     harness.embedders.default.failure = None
     harness.library.wait(job.job_id, 30)
     with member():
         assert harness.texts("apples") == ["apples"]
         assert harness.library.content(file_id).read_text() == "apples"
-        assert harness.library.document_text(STORE, file_id) == "apples"
+        assert harness.library.extract(STORE, file_id).text == "apples"
 
 
 def test_groups_are_changed_without_embedding(three: LibraryHarness) -> None:

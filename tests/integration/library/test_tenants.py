@@ -71,7 +71,7 @@ def test_foreign_ids_do_not_exist(two: LibraryHarness) -> None:
         (VectorStoreNotFound, lambda it: it.delete_store(store)),
         (VectorStoreNotFound, lambda it: it.documents(store, ALL)),
         (VectorStoreNotFound, lambda it: it.document(store, file_id)),
-        (VectorStoreNotFound, lambda it: it.document_text(store, file_id)),
+        (VectorStoreNotFound, lambda it: it.extract(store, file_id).text),
         (VectorStoreNotFound, lambda it: it.set_attributes(store, file_id, {"a": 1})),
         (VectorStoreNotFound, lambda it: it.delete_document(store, file_id)),
         (VectorStoreNotFound, lambda it: it.ingest(store, [], {})),

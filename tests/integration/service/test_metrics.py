@@ -9,9 +9,9 @@ from collections import Counter
 import httpx
 import pytest
 
-from rag.telemetry.exposition import REGISTRIES, definitions
+from rag.telemetry.exposition import REGISTRIES
 from tests.e2e.running import RunningService
-from tests.support.metric_values import series
+from tests.support.metric_values import definitions, series
 
 pytestmark = pytest.mark.integration
 QUESTION = {"question": "When is the service ready?"}

@@ -63,7 +63,7 @@ class V1:
         if self.hits is not None:
             snapshot = self.harness.runtime.snapshots.snapshot(lookup.store_id)
             return RetrievalResult(tuple(self.hits), RetrieveOptions(), Plan((lookup.text,)), snapshot, {})
-        question = RetrievalRequest(lookup.text, lookup.store_id, lookup.changes, lookup.filters)
+        question = RetrievalRequest(lookup.text, lookup.store_id, lookup.overrides, lookup.filters)
         return await asyncio.to_thread(self.harness.find, question)
 
     @property

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rag.adapters.sentence_transformers.scheduler import (
     ComputeScheduler,
-    in_order,
+    in_original_order,
     passages_at_once,
     slices_by_length,
 )
@@ -186,7 +186,7 @@ def test_slices_hold_every_text_once(lengths: list[int], at_once: int) -> None:
     assert sum(len(part) < at_once for part in slices) <= 1
     in_turn = [lengths[position] for part in slices for position in part]
     assert in_turn == sorted(lengths, reverse=True)
-    assert in_order(slices, [[lengths[position] for position in part] for part in slices]) == lengths
+    assert in_original_order(slices, [[lengths[position] for position in part] for part in slices]) == lengths
 
 
 @given(st.lists(st.integers(0, 100)), st.integers(1, 9), st.integers(1, 200))

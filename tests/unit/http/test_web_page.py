@@ -22,7 +22,7 @@ from rag.readers.reading_report import PLACES
 from rag.readers.reading_report import TEXTS as WARNINGS
 from rag.records.job_step import TEXTS as STEPS
 from rag.retrieve.planning.planner import FAILURES, PARTS
-from rag.telemetry.exposition import definitions
+from tests.support.metric_values import definitions
 
 ROOT = Path(__file__).resolve().parents[3]
 VENDOR = FOLDER / "vendor"

@@ -237,7 +237,7 @@ def test_a_passage_is_found_by_its_question_and_returned_unchanged(tmp_path: Pat
         texts = harness.texts("whatabout topic1 filler")
         assert sorted(texts) == sorted(text_of(3).split("\n\n"))
         harness.clean()
-        assert harness.library.document_text(STORE, harness.file_id("a.md")) == text_of(3)
+        assert harness.library.extract(STORE, harness.file_id("a.md")).text == text_of(3)
     assert len(question_writer.asked) == 3
 
 

@@ -51,7 +51,7 @@ def known(output: SearchOutput) -> list[KnownPassage]:
 
 
 async def test_the_best_passages_of_each_query_are_taken_in_turns(search: ModelSearch) -> None:
-    output = await found(search, queries=["red apples", "yellow plums"], changes={"top_k": 2})
+    output = await found(search, queries=["red apples", "yellow plums"], overrides={"top_k": 2})
     assert texts(output) == [(1, "red apples"), (2, "yellow plums")]
     assert output.top_k == 2
     assert ("[1] red apples" in output.text, "[2] yellow plums" in output.text) == (True, True)
@@ -64,24 +64,24 @@ async def test_several_stores_are_searched(search: ModelSearch) -> None:
 
 
 async def test_a_passage_keeps_its_number(search: ModelSearch) -> None:
-    first = await found(search, changes={"top_k": 1})
-    second = await found(search, queries=["red apples", "yellow plums"], changes={"top_k": 2}, known=known(first))
+    first = await found(search, overrides={"top_k": 1})
+    second = await found(search, queries=["red apples", "yellow plums"], overrides={"top_k": 2}, known=known(first))
     assert texts(second) == [(1, "red apples"), (2, "yellow plums")]
     assert ("[1] red apples" in second.text, "Found again: [1]." in second.text) == (False, True)
     assert "[2] yellow plums" in second.text
 
 
 async def test_a_part_of_a_passage_is_the_same_source(search: ModelSearch) -> None:
-    [hit] = (await found(search, changes={"top_k": 1})).hits
+    [hit] = (await found(search, overrides={"top_k": 1})).hits
     larger = KnownPassage("other", hit.chunk.file_id, 0, hit.chunk.end + 100)
-    output = await found(search, changes={"top_k": 1}, known=[larger])
+    output = await found(search, overrides={"top_k": 1}, known=[larger])
     assert (texts(output), "Found again: [1]." in output.text) == ([(1, "red apples")], True)
 
 
 async def test_the_weakest_passages_are_left_out_if_there_is_no_room(search: ModelSearch) -> None:
-    whole = await found(search, queries=["red apples", "yellow plums"], changes={"top_k": 2})
+    whole = await found(search, queries=["red apples", "yellow plums"], overrides={"top_k": 2})
     shorter = await found(
-        search, queries=["red apples", "yellow plums"], changes={"top_k": 2}, max_tokens=whole.tokens - 1
+        search, queries=["red apples", "yellow plums"], overrides={"top_k": 2}, max_tokens=whole.tokens - 1
     )
     assert (texts(shorter), "plums" in shorter.text) == ([(1, "red apples")], False)
     nothing = await found(search, max_tokens=3)
@@ -103,8 +103,8 @@ async def test_what_the_pipeline_raises_is_raised(search: ModelSearch) -> None:
 
 
 async def test_a_search_is_explained_with_the_numbers_of_the_answer(search: ModelSearch) -> None:
-    first = await found(search, changes={"top_k": 1})
-    request = replace(REQUEST, queries=["yellow plums"], changes={"top_k": 1}, known=known(first), explain=True)
+    first = await found(search, overrides={"top_k": 1})
+    request = replace(REQUEST, queries=["yellow plums"], overrides={"top_k": 1}, known=known(first), explain=True)
     output, results = await search.search(request)
     [explained] = explained_searches(request, output, results)
     best = explained["candidates"][0]

@@ -57,7 +57,7 @@ async def test_hits_of_several_stores_are_merged_and_bounded_by_top_k() -> None:
     preparer = make_preparer()
     both = replace(REQUEST, vector_stores=["fruit", "boats"])
     assert set(sources(await preparer.prepare(both))) == {*FRUIT, *BOATS}
-    assert sources(await preparer.prepare(replace(both, changes={"top_k": 1}))) == ["red apples"]
+    assert sources(await preparer.prepare(replace(both, overrides={"top_k": 1}))) == ["red apples"]
 
 
 async def test_without_a_relevant_hit_the_prompt_has_no_sources() -> None:
@@ -91,7 +91,7 @@ async def test_a_quoted_answer_completes_its_sentences_from_the_neighbouring_chu
     pipeline = make_pipeline(StoreEncoders(FakeEmbedders(embedder)), store, FakeSnapshotReader(store))
     prompts = PromptBuilder(open_templates(None, fence=False), FakeTokenizer())
     preparer = AnswerPreparer(pipeline, prompts, Quoter(FakeReranker(), min_confidence=0.0, refusal="-"), store)
-    request = replace(REQUEST, question="red apples", style="quoted", changes={"top_k": 1})
+    request = replace(REQUEST, question="red apples", style="quoted", overrides={"top_k": 1})
     prepared = await preparer.prepare(request)
     assert prepared.quotation is not None
     assert "Red apples are sweet and crisp." in [quote.text for quote in prepared.quotation.quotes]
@@ -153,7 +153,7 @@ def tables_preparer(store: ReadingStore) -> AnswerPreparer:
     return AnswerPreparer(pipeline, prompts, quoter, store)
 
 
-PUMPS = replace(REQUEST, question="pump 7", vector_stores=["pumps"], changes={"top_k": 3})
+PUMPS = replace(REQUEST, question="pump 7", vector_stores=["pumps"], overrides={"top_k": 3})
 
 
 async def test_the_rest_of_a_table_is_read_with_one_query_for_all_hits() -> None:
@@ -184,7 +184,7 @@ async def test_if_the_rest_of_a_table_cannot_be_read_the_hits_are_the_sources() 
 
 async def test_what_is_quoted_comes_from_the_hits_and_not_from_the_rest_of_their_table() -> None:
     store = ReadingStore()
-    request = replace(PUMPS, style="quoted", quotes_chosen_by="model", changes={"top_k": 1})
+    request = replace(PUMPS, style="quoted", quotes_chosen_by="model", overrides={"top_k": 1})
     prepared = await tables_preparer(store).prepare(request)
     assert prepared.quotation is not None
     assert [source.chunk.text for source in prepared.prompt.sources] == ["| pump 7 | 7 bar |"]

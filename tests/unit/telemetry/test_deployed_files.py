@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rag.telemetry.exposition import definitions
+from tests.support.metric_values import definitions
 from tests.unit.telemetry.test_documentation import labels_of
 
 ROOT = Path(__file__).parents[3]

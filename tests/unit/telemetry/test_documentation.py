@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from rag.telemetry.exposition import REGISTRIES, definitions
+from rag.telemetry.exposition import REGISTRIES
+from tests.support.metric_values import definitions
 
 OPERATIONS = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
 

@@ -9,8 +9,8 @@ from prometheus_client import REGISTRY, Counter
 from prometheus_client.parser import text_string_to_metric_families
 
 from rag.telemetry import http
-from rag.telemetry.exposition import REGISTRIES, definitions, merged, own_metrics
-from tests.support.metric_values import series
+from rag.telemetry.exposition import REGISTRIES, merged, own_metrics
+from tests.support.metric_values import definitions, series
 
 
 def test_services_share_only_metrics_with_the_label_service() -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from types import TracebackType
 
 _HANDED_OVER = -1
-"""The owner between the release by one thread and the next thread's taking over."""
+"""The owner after one thread has released the lock and before the next one runs."""
 
 
 class FifoLock:

@@ -1,6 +1,6 @@
 """Which rows of a Milvus Lite collection are live: the newest of their chunk id, and not deleted.
 
-Milvus Lite finds this out for each search, row by row. It changes only with writes, so it is remembered here.
+Milvus Lite determines this for each search, row by row. Only writes change it, so it is cached here.
 """
 
 from __future__ import annotations

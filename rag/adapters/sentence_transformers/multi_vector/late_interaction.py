@@ -49,10 +49,6 @@ class TokenVectorCache:
     def __init__(self, max_bytes: int) -> None:
         self._entries: LRUCache[_Key, TokenVectors] = LRUCache(max_bytes, getsizeof=lambda tokens: tokens.nbytes)
 
-    @property
-    def size_bytes(self) -> int:
-        return int(self._entries.currsize)
-
     def get(self, model: str, text: str) -> TokenVectors | None:
         return self._entries.get(_key(model, text))
 

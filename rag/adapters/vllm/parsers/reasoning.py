@@ -1,4 +1,4 @@
-"""Separates what a model thinks from its text, with vLLM's parser for that model."""
+"""Separates a model's reasoning from its text, with vLLM's parser for that model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SplitText:
     reasoning: str
     text: str
     reasoning_tokens: int
-    """How many of its tokens, which come first, belong to the thinking."""
+    """Number of its tokens, from the first, that belong to the reasoning."""
 
 
 class EngineReasoning:
@@ -90,7 +90,7 @@ class RequestReasoning:
         }
 
     def split(self, index: int, text: str, token_ids: Sequence[int], *, is_last: bool) -> SplitText:
-        """Split the next part of a text into what the model thinks and what it says.
+        """Split the next part of a text into reasoning and answer.
 
         Args:
             index: Number of the text, in a request for several.

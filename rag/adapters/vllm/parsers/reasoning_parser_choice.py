@@ -1,4 +1,4 @@
-"""Chooses vLLM's parser of what a model thinks, by the model's type and its chat template."""
+"""Chooses vLLM's reasoning parser for a model, by its type and chat template."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _PROMPT = "add_generation_prompt"
 
 
 def parser_of(model_type: str, template: str) -> str | None:
-    """The name of the parser; None: the model does not think, or not in a known way.
+    """The name of the parser; None: the model does not think, or its format is unknown.
 
-    A wrong parser would take a whole answer for thinking. So `<think>` alone decides nothing: templates of models that
+    A wrong parser would treat whole answers as reasoning. So `<think>` alone decides nothing: templates of models that
     do not think have it too, to remove it from earlier turns.
     """
     if (parser := BY_TYPE.get(model_type)) is not None:

@@ -1,4 +1,4 @@
-"""What a model that sees makes of images: their places in the chat template, and their tokens."""
+"""Images in prompts of vision models: their positions in the chat template, and their tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PARAM = "messages"
 
 
 class ImagePlaces:
-    """Where images stand in the conversation that a chat template renders.
+    """The positions of images in the conversation that a chat template renders.
 
     Templates that know parts place images themselves. For the others, the model's placeholder is a part of the text.
 
@@ -90,7 +90,7 @@ async def input_with_images(
 
 
 def reads_images(engine: AsyncLLM) -> bool:
-    """Whether the model sees, as far as the engine's arguments allow it."""
+    """Whether the model reads images and the engine's arguments allow it."""
     if not engine.model_config.supports_multimodal_inputs:
         return False
     limits: Mapping[str, int] = engine.renderer.get_mm_processor().info.allowed_mm_limits

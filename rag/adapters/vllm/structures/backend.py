@@ -1,4 +1,4 @@
-"""The backend of structured outputs for a model."""
+"""Chooses the backend of structured outputs for a model."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from rag.adapters.vllm.structures.lark import HEADER, literal, repetitions
+from rag.adapters.vllm.structures.lark import HEADER, lark_literal, repetitions
 
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|\#[^\n]*)
@@ -74,7 +74,7 @@ def _place(found: re.Match[str]) -> str:
 
 def _in_lark(found: re.Match[str]) -> str:
     if found["literal"] is not None:
-        return literal(_ESCAPE.sub(_character, found["literal"]))
+        return lark_literal(_ESCAPE.sub(_character, found["literal"]))
     if found["chars"] is not None:
         return _class(found["chars"])
     if found["least"] is not None:

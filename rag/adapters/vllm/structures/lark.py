@@ -18,7 +18,7 @@ _TOKEN = re.compile(
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
-def literal(text: str) -> str:
+def lark_literal(text: str) -> str:
     """A text as a literal of Lark."""
     escaped = json.dumps(text, ensure_ascii=False)
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped)
@@ -26,7 +26,7 @@ def literal(text: str) -> str:
 
 def any_of(texts: Iterable[str]) -> str:
     """The grammar of a choice."""
-    return f"{HEADER}start: {' | '.join(map(literal, texts))}\n"
+    return f"{HEADER}start: {' | '.join(map(lark_literal, texts))}\n"
 
 
 def repetitions(least: int, most: int | None) -> str:

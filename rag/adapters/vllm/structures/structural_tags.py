@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rag.adapters.vllm.structures.gbnf import to_lark
-from rag.adapters.vllm.structures.lark import HEADER, from_lark, literal, repetitions
+from rag.adapters.vllm.structures.lark import HEADER, from_lark, lark_literal, repetitions
 from rag.types import JsonObject
 
 SchemaText: TypeAlias = Callable[[object], str]
@@ -103,7 +103,7 @@ class _Rules:
         _check_fields(form, kind)
         match kind:
             case "const_string":
-                return literal(_text(form, "value"))
+                return lark_literal(_text(form, "value"))
             case "regex":
                 return _regex(_text(form, "pattern"))
             case "grammar":
@@ -147,14 +147,14 @@ class _Rules:
         begin = _text(form, "begin") if begin is None else begin
         ends = form.get("end")
         texts = [ends] if isinstance(ends, str) else _texts(form, "end")
-        end = " | ".join(map(literal, texts)) or '""'
+        end = " | ".join(map(lark_literal, texts)) or '""'
         content = form.get("content")
         if isinstance(content, dict) and content.get("type") == "any_text" and all(texts) and texts:
             _check_fields(content, "any_text")
             rest = self._rule(f"{self._free_text(content)} ({end})", attributes="[lazy]")
         else:
             rest = f"{self._expression(content, depth + 1, is_last=False)} ({end})"
-        return self._rule(f"{literal(begin)} {rest}")
+        return self._rule(f"{lark_literal(begin)} {rest}")
 
     def _triggered(self, form: JsonObject, depth: int) -> str:
         """Free text in which a trigger must be followed by the rest of one of its tags."""
@@ -166,7 +166,7 @@ class _Rules:
             own = [each for each in tags if _text(each, "begin").startswith(trigger)]
             if not own or not trigger:
                 raise ValueError(f"no tag begins with the trigger {trigger!r}")
-            head = self._rule(f"{text} {literal(trigger)}", attributes="[lazy]")
+            head = self._rule(f"{text} {lark_literal(trigger)}", attributes="[lazy]")
             rests = [self._tag(each, depth + 1, _text(each, "begin")[len(trigger) :]) for each in own]
             calls.append(f"{head} ({' | '.join(rests)})")
         for each in tags:
@@ -179,7 +179,7 @@ class _Rules:
 
     def _separated(self, form: JsonObject, depth: int) -> str:
         tags = self._choice(self._tag(each, depth + 1) for each in _list(form, "tags") if isinstance(each, dict))
-        more = "" if form.get("stop_after_first") else f" ({literal(_text(form, 'separator'))} {tags})*"
+        more = "" if form.get("stop_after_first") else f" ({lark_literal(_text(form, 'separator'))} {tags})*"
         return self._rule(f"({tags}{more}){'' if form.get('at_least_one') else '?'}")
 
 

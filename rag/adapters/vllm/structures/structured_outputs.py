@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What a text must follow."""
+    """The constraint on a text."""
 
     params: StructuredOutputsParams
     matcher: TextMatcher | None = None

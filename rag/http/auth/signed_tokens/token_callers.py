@@ -52,7 +52,7 @@ class TokenCallers:
         )
 
     def use(self, open_tenant: OpenTenant) -> None:
-        """Set what knows the tenants; until then the service is starting."""
+        """Set the function that opens tenants; until then the service is starting."""
         self._open = open_tenant
 
     async def caller(self, token: str) -> Caller:

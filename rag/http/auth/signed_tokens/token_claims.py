@@ -1,4 +1,4 @@
-"""Which caller a verified token belongs to, by its claims."""
+"""Maps the claims of a verified token to its owner and permissions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rag.types import JsonMapping
 
 @dataclass(frozen=True, slots=True)
 class TokenOwner:
-    """Whom a token belongs to, and what it allows."""
+    """The owner of a token, and what it allows."""
 
     key_id: str
     tenant: str
@@ -27,7 +27,7 @@ class TokenOwner:
 
 @dataclass(frozen=True, slots=True)
 class ClaimNames:
-    """The claims that tell the permissions of a token. A dot leads into an object: `realm_access.roles`."""
+    """The names of the claims that hold a token's permissions. A dot leads into an object: `realm_access.roles`."""
 
     groups: str
     """A list of groups; tokens without it belong to none."""
@@ -36,7 +36,7 @@ class ClaimNames:
     scopes: str = ""
     """Text separated by spaces, or a list. Empty: all tokens have `default_scopes`."""
     scope_prefix: str = ""
-    """What scopes of this service begin with in the claim."""
+    """The prefix that scopes of this service have in the claim."""
     default_scopes: frozenset[Scope] = frozenset()
     stores: str = ""
     """A list of vector stores; tokens without it may use none. Empty: all tokens may use all of their tenant."""
@@ -73,7 +73,7 @@ class ClaimNames:
 
 
 def _key_id(claims: JsonMapping) -> str:
-    """Stands for the token's subject where requests of API keys have the id of the key."""
+    """A stable id for the token's subject, used where API keys have their key id."""
     subject = f"{claims['iss']}\0{claims['sub']}"
     return f"jwt_{hashlib.sha256(subject.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 

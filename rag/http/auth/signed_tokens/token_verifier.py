@@ -25,11 +25,11 @@ _REASONS: dict[type[Exception], str] = {
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """What a token must have besides a valid signature."""
+    """The requirements of a token besides a valid signature."""
 
     issuer: str
     audiences: Sequence[str]
-    """It must be for one of them."""
+    """The token must name one of them as its audience."""
     algorithms: Sequence[str]
     """Its algorithm must be one of them. All are asymmetric."""
     leeway_s: float

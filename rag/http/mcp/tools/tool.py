@@ -1,4 +1,4 @@
-"""`Tool`: what a tool is called, what it takes, and what it does."""
+"""`Tool`: name, arguments and function of a tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work on batches that needs no edge: new ones are validated, and those whose lines have ended are finished."""
+"""The Retriever's part of batches: it validates new ones, and finishes those whose lines have ended."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ EMBEDDINGS = "/v1/embeddings"
 
 
 class BatchAdvance:
-    """Lets the work that needs no edge happen in the background, whenever an edge asks for lines."""
+    """Runs the Retriever's part of batches in the background, triggered by edges that request lines."""
 
     def __init__(self, aliases: ModelAliases) -> None:
         self._aliases = aliases
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, work: BatchWork, models: Mapping[str, str] | None) -> None:
-        """Validate new batches and finish those that have ended, unless that is being done.
+        """Validate new batches and finish ended ones, unless that is already running.
 
         Args:
             models: Kinds of the served models, by name.
@@ -48,6 +48,6 @@ async def _advance(work: BatchWork, is_model: IsModel | None) -> None:
     try:
         await asyncio.to_thread(work.advance, is_model)
     except RagError as error:  # the next request tries again
-        logger.warning("batches wait: %s", error)
+        logger.warning("processing of batches is postponed: %s", error)
     except Exception:
-        logger.exception("the work on batches failed and will be tried again")
+        logger.exception("processing of batches failed and will be retried")

@@ -39,14 +39,14 @@ class SearchForModelRequest(WireModel):
     explain: bool = False
 
     def parsed(self) -> ModelSearchRequest:
-        changes: dict[str, Any] = self.retrieval.changes() if self.retrieval else {}
-        changes = changes | ({} if self.top_k is None else {"top_k": self.top_k})
+        overrides: dict[str, Any] = self.retrieval.overrides() if self.retrieval else {}
+        overrides = overrides | ({} if self.top_k is None else {"top_k": self.top_k})
         stores = [self.vector_store] if isinstance(self.vector_store, str) else self.vector_store
         return ModelSearchRequest(
             tuple(dict.fromkeys(self.queries)),
             tuple(dict.fromkeys(stores)),
             self.max_tokens,
-            changes,
+            overrides,
             filter_to_json(self.filters),
             self.score_threshold,
             [KnownPassage(each.chunk_id, each.file_id, each.start, each.end) for each in self.known],

@@ -17,6 +17,8 @@ from rag.http.v1.page_ends import page_ends
 from rag.http.v1.uploads.models import FileExpiry
 from rag.records import BatchRecord, BatchState, Cursor, NewBatch, Page
 
+BatchEndpoint = Literal["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/rerank"]
+"""The routes that batches can use."""
 _ENDED_AT: dict[BatchState, str] = {
     "completed": "completed_at",
     "failed": "failed_at",
@@ -32,9 +34,7 @@ class CreateRequestBatch(Body):
     )
 
     input_file_id: Id = Field(description="ID of an uploaded file with the purpose `batch`: a JSON object a line.")
-    endpoint: Literal["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/rerank"] = (
-        Field(description="The route that all requests are for.")
-    )
+    endpoint: BatchEndpoint = Field(description="The route that all requests are for.")
     completion_window: Literal["24h"] = Field(description="The time within which the batch should be processed.")
     metadata: Metadata | None = Field(None, description="At most 16 strings of your own, by name.")
     output_expires_after: FileExpiry | None = Field(

@@ -1,4 +1,4 @@
-"""Runs the lines of batches at the edge: each is a request to one of the edge's own routes, in this process."""
+"""Runs batch lines at the edge: each is sent to one of the edge's own routes, in this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rag.library.batches.exchange import AssignedLine, Assignment, FinishedLine,
 
 logger = logging.getLogger("rag.batches")
 
-Exchange: TypeAlias = Callable[[Report], Awaitable[Assignment]]
+SendReport: TypeAlias = Callable[[Report], Awaitable[Assignment]]
 """Reports to the Retriever. Raises a RagError if it does not answer."""
 
 _POLL_S = 2.0
@@ -48,7 +48,8 @@ class _Pending:
 
 
 class BatchRunner:
-    """Asks the Retriever for lines, and runs some at the same time, for the callers that created their batches.
+    """Requests lines from the Retriever and runs several at a time, on behalf of the callers that created their
+    batches.
 
     Args:
         service: Returns the edge's application with its middleware, which the lines are sent to; None: not made yet.
@@ -57,7 +58,7 @@ class BatchRunner:
     """
 
     def __init__(
-        self, exchange: Exchange, service: Callable[[], ASGIApp | None], at_once: int, *, poll_s: float = _POLL_S
+        self, exchange: SendReport, service: Callable[[], ASGIApp | None], at_once: int, *, poll_s: float = _POLL_S
     ) -> None:
         self._exchange = exchange
         self._service = service
@@ -83,7 +84,7 @@ class BatchRunner:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        """Drain, and report for the last time. What cannot be reported is run again by another edge."""
+        """Drain, and report for the last time. Lines that cannot be reported are run again by another edge."""
         await self.drain()
         if self._task is not None:
             self._task.cancel()
@@ -111,7 +112,9 @@ class BatchRunner:
     def _note_failure(self, error: Exception) -> None:
         if not self._is_failing:
             unexpected = None if isinstance(error, RagError) else error
-            logger.warning("lines of batches wait, the Retriever does not answer: %s", error, exc_info=unexpected)
+            logger.warning(
+                "batch lines are postponed, because the Retriever does not answer: %s", error, exc_info=unexpected
+            )
         self._is_failing = True
 
     async def _report(self) -> None:
@@ -151,7 +154,7 @@ class BatchRunner:
             if task.cancelled():  # by `drain`
                 self._pending.released.append(ReleasedLine(line.key, 0.0))
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("batch %s, line %d failed and will be tried again", *line.key, exc_info=error)
+            logger.error("batch %s, line %d failed and will be retried", *line.key, exc_info=error)
             self._pending.released.append(ReleasedLine(line.key, _PAUSE_S))
         self._has_ended.set()
 

@@ -24,7 +24,7 @@ from rag.llm.template_values import EFFORT
 from rag.types import JsonObject
 
 
-class RagOptions(Body):
+class ChatRagOptions(Body):
     """Not in OpenAI's API: retrieval options of model `rag`."""
 
     vector_store: str | None = Field(None, min_length=1, max_length=64)
@@ -50,7 +50,7 @@ class ChatBody(WritingBody):
     parallel_tool_calls: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     reasoning_effort: Effort | None = None
-    rag: RagOptions | None = None
+    rag: ChatRagOptions | None = None
     style: StyleOption | None = Field(None, description="Not in OpenAI's API: style of an answer of model `rag`.")
     add_generation_prompt: Literal[True] | None = Field(
         None, description="The language model always answers as the assistant."

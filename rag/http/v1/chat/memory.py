@@ -1,4 +1,4 @@
-"""Keeps chat completions, if a request has `store: true`."""
+"""Stores chat completions whose requests have `store: true`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger("rag.completions")
 
 
 class CompletionMemory:
-    """Keeps the chat completions whose requests ask for it.
+    """Stores the chat completions whose requests ask for it.
 
     Args:
         may_store: Whether the service keeps completions at all.
@@ -30,7 +30,7 @@ class CompletionMemory:
         self._may_store = may_store
 
     async def check(self, body: ChatBody) -> None:
-        """Raises InvalidRequest or QuotaExceeded if the completion must not be kept, but is to be."""
+        """Raises InvalidRequest or QuotaExceeded if the request asks for storing and that is not possible."""
         if not body.store:
             return
         if not self._may_store:
@@ -41,7 +41,7 @@ class CompletionMemory:
     async def kept(
         self, source: AbstractAsyncContextManager[AnswerStream], body: ChatBody, reply: ChatMetadata
     ) -> AsyncIterator[AnswerStream]:
-        """The answer. Before its last event is returned, the completion is kept if the request wants that."""
+        """The answer. If the request asks for it, the completion is stored before the last event is returned."""
         async with source as answer:
             if not body.store:
                 yield answer
@@ -60,7 +60,7 @@ class CompletionMemory:
             yield event
 
     async def _keep(self, completion: JsonObject, body: ChatBody) -> None:
-        """A completion that cannot be kept is answered all the same."""
+        """Store the completion. If that fails, the client still gets its answer."""
         messages = [_stored(message, f"{completion['id']}-{n}") for n, message in enumerate(body.messages)]
         try:
             await self._responses.keep_completion(completion, messages, body.metadata or {})

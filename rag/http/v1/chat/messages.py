@@ -53,7 +53,7 @@ class TextPart(Body):
 
 
 def _part_kind(part: object) -> str:
-    """The tag of the model that validates the part. Its brackets keep it out of the names of fields in errors."""
+    """The tag of the model that validates the part. Tags with brackets are left out of field names in errors."""
     kind = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
     return {"file": "part[file]", "image_url": "part[image_url]"}.get(str(kind), "part[text]")
 
@@ -86,7 +86,7 @@ Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
 
 def _only_text(reasoning: object) -> object:
-    """Some servers have an object there, which their clients send back; it is ignored."""
+    """Ignores objects, which some servers return here and their clients send back."""
     return reasoning if isinstance(reasoning, str) else None
 
 

@@ -43,12 +43,12 @@ class ChatMetadata:
     """For annotations that cite a file."""
     texts: int = 1
     note: str = ""
-    """What of the request was ignored."""
+    """Fields of the request that were ignored, and why."""
     only_calls: bool = False
     """Whether the model must call functions: the messages have no content then."""
     has_form: bool = False
-    """Whether the request prescribes the form of the text. Then an answer that the documents contain nothing is a
-    `refusal`, which OpenAI's clients do not parse.
+    """Whether the request prescribes the form of the text. "Nothing was found" is then a `refusal`, which OpenAI's
+    clients do not parse.
     """
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))

@@ -40,7 +40,7 @@ _UNTRUSTED = {"x-content-type-options": "nosniff", "content-security-policy": "s
 """Headers of uploaded content: no browser may treat it as a page of this service."""
 
 
-class FileExpiry(BaseModel):
+class FormFileExpiry(BaseModel):
     anchor: Literal["created_at"]
     seconds: int = Field(ge=MIN_EXPIRY_S, le=MAX_EXPIRY_S)
 
@@ -59,7 +59,7 @@ class CreateFile(BaseModel):
         "be made of it. The others are stored for OpenAI's clients and have no effect; `evals` is returned as "
         "`user_data`.",
     )
-    expires_after: FileExpiry | None = Field(
+    expires_after: FormFileExpiry | None = Field(
         None, description="Sent as the form fields `expires_after[anchor]` and `expires_after[seconds]`."
     )
     read_groups: Groups = Field([], description=f"JSON list. {READ_GROUPS} Documents of the file get them too.")

@@ -18,7 +18,7 @@ _SLICE_S = 2.0
 
 
 class JobWaiter:
-    """Lets requests wait for their jobs. There is one per service."""
+    """Waits for jobs on behalf of requests. There is one per service."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="wait")

@@ -28,7 +28,7 @@ class StoreSearch:
 
     text: str
     store_id: str
-    changes: Mapping[str, Any]
+    overrides: Mapping[str, Any]
     """Fields of `rag.retrieve.options` that the request sets."""
     filters: Mapping[str, Any] | None = None
 

@@ -194,5 +194,5 @@ def _new_store(body: UpdateStore) -> NewStore:
         chunking=chunking_wire.from_wire(body.chunking_strategy),
         expires_after_days=body.expires_after.days if body.expires_after else None,
         forget_expiry="expires_after" in given and body.expires_after is None,
-        retrieval=(body.retrieval.changes() if body.retrieval else {}) if "retrieval" in given else None,
+        retrieval=(body.retrieval.overrides() if body.retrieval else {}) if "retrieval" in given else None,
     )

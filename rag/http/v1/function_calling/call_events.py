@@ -93,7 +93,7 @@ class _Text:
 
 
 def _reader(use: ToolUse) -> CallReader | None:
-    """None if the engine's parser finds the calls."""
+    """The reader of calls in text; None if the engine's parser finds the calls."""
     if use.calling == "named":
         return NamedCall(use.name)
     if use.is_written:

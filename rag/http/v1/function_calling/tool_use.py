@@ -1,4 +1,4 @@
-"""Which functions the model may or must call."""
+"""The functions that the model may or must call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Function calls as a part of the text, in a form of our own, for models whose form no parser of vLLM's knows.
+"""Function calls as part of the text, in our own format, for models whose format no parser of vLLM knows.
 
 A call is a block of code:
 
@@ -6,8 +6,8 @@ A call is a block of code:
     {"name": "add", "arguments": {"a": 1, "b": 2}}
     ```
 
-The model is told so by a system message. A grammar admits any text, but after the first line of such a block only a
-valid call.
+A system message tells the model so. A grammar allows any text, but after the first line of such a block only a valid
+call.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ from rag.http.v1.text_generation.image_parts import ImageReader, attached_images
 
 
 async def read_attachments(parts: EdgeParts, body: ResponsesBody, turns: RequestedTurns) -> None:
-    """Read them, so that the language model can be sent them. Raises as `read_files` and `ImageReader` do."""
+    """Read the attachments, so that they can be sent to the language model. Raises as `read_files` and `ImageReader`
+    do.
+    """
     retriever, facts = parts.dependencies.clients["Retriever"], parts.dependencies.require("LLM")
     earlier = history_field(body)
     images = ImageReader(RemoteFiles(retriever), parts.images, facts)

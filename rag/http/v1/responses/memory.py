@@ -1,4 +1,4 @@
-"""Looks up the earlier turns that a response continues, and keeps the response for later ones."""
+"""Looks up the earlier turns that a response continues, and stores the response."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Continuing(Protocol):
 
 
 class ResponseMemory:
-    """The kept responses and conversations that requests continue and add to.
+    """The stored responses and conversations that requests continue and add to.
 
     Args:
         may_store: Whether the service keeps responses and conversations at all.
@@ -128,7 +128,7 @@ class ResponseMemory:
     ) -> AsyncGenerator[Event, None]:
         """The events. Before the final one is returned, its response is kept and its conversation continued.
 
-        A response that cannot be kept is answered all the same, with `store` false.
+        If storing fails, the client still gets the response, with `store` false.
 
         Raises:
             RagError: its items cannot be added to its conversation.

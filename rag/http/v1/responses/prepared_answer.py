@@ -1,4 +1,4 @@
-"""A request that has been checked, and whose answer can begin."""
+"""A validated request whose answer can begin."""
 
 from __future__ import annotations
 

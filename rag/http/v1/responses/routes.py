@@ -108,7 +108,7 @@ class ResponseRoutes:
         return await self._prepared(body, id=leased.response_id, created_at=leased.response["created_at"])
 
     async def _prepared(self, body: ResponsesBody, **identity: Any) -> PreparedAnswer:
-        """Everything that is known of the answer before it is generated.
+        """Everything that is known about the answer before it is generated.
 
         Args:
             identity: Id and time of creation of a response that exists already.
@@ -261,7 +261,7 @@ class ResponseRoutes:
 
 
 def _check(body: ResponsesBody, turns: RequestedTurns, target: ModelTarget, use: ToolUse) -> None:
-    """Raises what can be known before an answer begins."""
+    """Raises the errors that can be detected before an answer begins."""
     try:
         if target.is_rag or body.file_search is not None:
             require("ask")

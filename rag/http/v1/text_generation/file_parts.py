@@ -49,7 +49,7 @@ class AttachedFile(Body):
 
     @property
     def text(self) -> str:
-        """Its name and its text, as the language model reads them."""
+        """The file's name and text, as the language model reads them."""
         if self._text is None:
             raise InternalError("an attached file was not read")
         return self._text
@@ -98,7 +98,7 @@ class HasFiles(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much the language model can read."""
+    """The space for files in the language model's context."""
 
     context_tokens: int
     max_tokens: int

@@ -1,4 +1,4 @@
-"""Why a text ended, in the words of OpenAI's API."""
+"""Finish reasons of OpenAI's API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of the assistant that a client sends back, with the fields that it or another server has added."""
+"""Assistant messages that a client sends back, possibly with additional fields."""
 
 from __future__ import annotations
 

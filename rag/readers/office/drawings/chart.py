@@ -43,7 +43,7 @@ class _Series:
 
 
 class Chart(NamedTuple):
-    """What a chart says."""
+    """The text of a chart."""
 
     heading: str
     """Its title, and those of its value axes; may be empty."""

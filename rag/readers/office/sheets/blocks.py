@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rag.readers.office.sheets.worksheet import CellLimit, CellRange, Worksheet
 from rag.readers.tables.table_header import SAMPLE_ROWS, header_index, is_header, is_number
-from rag.readers.tables.table_layout import Block
+from rag.readers.tables.table_layout import CellBlock
 
 _MAX_SIDE_BY_SIDE = 32
 """With more empty columns than that, the sheet is one wide table."""
@@ -26,7 +26,7 @@ class SheetBlocks:
         self._continued: dict[int, set[int]] = defaultdict(set)
         self._repeat_merged(sheet.merged)
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[CellBlock]:
         for band in _runs(sorted(self._rows)):
             columns = sorted({column for row in band for column in self._rows[row]})
             groups = self._side_by_side(band, columns)
@@ -93,11 +93,11 @@ class SheetBlocks:
         cells = ((row, [self._rows[row].get(column, "") for column in columns]) for row in band[:SAMPLE_ROWS])
         return [(row, texts) for row, texts in cells if any(texts)]
 
-    def _block(self, rows: Sequence[int], group: Sequence[int]) -> Block:
+    def _block(self, rows: Sequence[int], group: Sequence[int]) -> CellBlock:
         wanted = set(group)
         columns = sorted({column for row in rows for column in self._own_columns(row)} & wanted)
         self._limit.count(len(rows) * len(columns))
-        return Block(
+        return CellBlock(
             [[self._rows[row].get(column, "") for column in columns] for row in rows],
             columns,
             _positions(self._spanned, rows, columns),

@@ -70,8 +70,8 @@ def open_workbook(archive: zipfile.ZipFile) -> Workbook:
         tuple(sheets),
         _strings(archive, by_kind.get("sharedStrings", "")),
         _formats(archive, by_kind.get("styles", "")),
-        properties is not None and is_on(properties.get("date1904")),
-        calculation is not None and is_on(calculation.get("fullCalcOnLoad")),
+        properties is not None and is_true(properties.get("date1904")),
+        calculation is not None and is_true(calculation.get("fullCalcOnLoad")),
     )
 
 
@@ -80,7 +80,7 @@ def attribute(element: Element, name: str) -> str:
     return next((value for key, value in element.attrib.items() if key.endswith(f"/relationships}}{name}")), "")
 
 
-def is_on(value: str | None) -> bool:
+def is_true(value: str | None) -> bool:
     return value in ("1", "true", "on")
 
 

@@ -13,7 +13,7 @@ from openpyxl.utils.cell import column_index_from_string, get_column_letter, ran
 from rag.errors import ParsingLimit
 from rag.readers.office.package import Package
 from rag.readers.office.sheets.number_format import GENERAL, iso_text, number_text
-from rag.readers.office.sheets.workbook import Workbook, attribute, is_on, rich_text
+from rag.readers.office.sheets.workbook import Workbook, attribute, is_true, rich_text
 from rag.readers.safe_xml import Element, iterate_xml, parse_xml
 from rag.readers.source import SourceFile
 
@@ -80,7 +80,7 @@ def read_worksheet(archive: zipfile.ZipFile, part: str, workbook: Workbook, limi
                 cells.read_row(element)
             elif kind == "mergeCell":
                 sheet.merged.append(CellRange(*range_boundaries(element.get("ref"))))
-            elif kind == "col" and is_on(element.get("hidden")):
+            elif kind == "col" and is_true(element.get("hidden")):
                 hidden.append((int(element.get("min") or 1), int(element.get("max") or 0)))
             elif kind == "autoFilter" and element.get("ref"):
                 sheet.headers.append(CellRange(*range_boundaries(element.get("ref"))))
@@ -111,7 +111,7 @@ class _CellReader:
         self._limit.count_chars(sum(map(len, cells.values())))
         if cells:
             self._sheet.rows.setdefault(self._row, {}).update(cells)
-            self._sheet.hidden_rows += is_on(element.get("hidden"))
+            self._sheet.hidden_rows += is_true(element.get("hidden"))
 
     def _cells(self, element: Element) -> Iterator[tuple[int, str]]:
         column = 0
@@ -145,7 +145,7 @@ class _CellReader:
         if kind == "s":
             return self._workbook.strings[int(value)]
         if kind == "b":
-            return "TRUE" if is_on(value) else "FALSE"
+            return "TRUE" if is_true(value) else "FALSE"
         if kind not in ("n", "d"):
             return value
         formats, number = self._workbook.formats, int(style)

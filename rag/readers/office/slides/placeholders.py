@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rag.errors import BrokenFile
 from rag.readers.office.package import Package
-from rag.readers.office.slides.reading_order import Box, P, box_of
+from rag.readers.office.slides.reading_order import P, ShapeBox, box_of
 from rag.readers.safe_xml import Element
 
 _MASTER_TYPES = {"ctrTitle": "title", "dt": "dt", "ftr": "ftr", "sldNum": "sldNum", "title": "title"}
@@ -25,7 +25,7 @@ class PlaceholderBoxes:
         self._by_type = {kind: box for _, kind, box in _boxes(package, master, {})}
         self._by_index = {index: box for index, _, box in _boxes(package, layout, self._by_type)}
 
-    def box(self, shape: Element) -> Box | None:
+    def box(self, shape: Element) -> ShapeBox | None:
         """The place of a slide's placeholder that has none itself; None for other shapes."""
         placeholder = _placeholder(shape)
         if placeholder is None:
@@ -49,7 +49,7 @@ def _placeholder(shape: Element) -> tuple[str, str] | None:
     return _MASTER_TYPES.get(kind) or found.get("idx") or "0", kind
 
 
-def _boxes(package: Package, name: str, masters: Mapping[str, Box]) -> list[tuple[str, str, Box]]:
+def _boxes(package: Package, name: str, masters: Mapping[str, ShapeBox]) -> list[tuple[str, str, ShapeBox]]:
     """The placeholders of a layout or master: index, type of the master's placeholder, place."""
     try:
         tree = package.parse(name).find(f"{P}cSld/{P}spTree")

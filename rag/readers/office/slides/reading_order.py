@@ -25,7 +25,7 @@ _MAX_COMPARED = 200
 """Shapes beside a group that are compared with it: more than this are not drawn by hand."""
 
 
-class Box(NamedTuple):
+class ShapeBox(NamedTuple):
     """A place on the slide, in English Metric Units."""
 
     left: float
@@ -33,7 +33,7 @@ class Box(NamedTuple):
     width: float
     height: float
 
-    def contains(self, other: Box) -> bool:
+    def contains(self, other: ShapeBox) -> bool:
         """Whether the middle of the other is within this one."""
         x, y = other.left + other.width / 2, other.top + other.height / 2
         return self.left < x < self.left + self.width and self.top < y < self.top + self.height
@@ -47,8 +47,8 @@ class _Transform(NamedTuple):
     x_scale: float = 1
     y_scale: float = 1
 
-    def apply(self, box: Box) -> Box:
-        return Box(
+    def apply(self, box: ShapeBox) -> ShapeBox:
+        return ShapeBox(
             self.x + box.left * self.x_scale,
             self.y + box.top * self.y_scale,
             box.width * self.x_scale,
@@ -62,11 +62,11 @@ class _Node:
 
     element: Element | None
     """None for a heading and the box below it."""
-    box: Box
+    box: ShapeBox
     parts: tuple[_Node, ...] = ()
 
 
-def in_reading_order(tree: Element, inherited: Callable[[Element], Box | None]) -> Iterator[Element]:
+def shapes_in_reading_order(tree: Element, inherited: Callable[[Element], ShapeBox | None]) -> Iterator[Element]:
     """The shapes. A group comes before its shapes; the XML parser limits how deep groups are nested.
 
     Args:
@@ -76,30 +76,30 @@ def in_reading_order(tree: Element, inherited: Callable[[Element], Box | None]) 
     return _ordered(_nodes(tree, _Transform(), inherited))
 
 
-def box_of(shape: Element) -> Box | None:
+def box_of(shape: Element) -> ShapeBox | None:
     """The place of a shape in the coordinates of its group; None if it has none itself."""
     transform = next((found for path in _TRANSFORMS if (found := shape.find(path)) is not None), None)
     return _box(transform, "off", "ext") if transform is not None else None
 
 
-def _box(transform: Element, offset: str, extent: str) -> Box | None:
+def _box(transform: Element, offset: str, extent: str) -> ShapeBox | None:
     start, size = transform.find(A + offset), transform.find(A + extent)
     if start is None or size is None:
         return None
     numbers = [start.get("x"), start.get("y"), size.get("cx"), size.get("cy")]
     if not all(number and _COORDINATE.fullmatch(number) for number in numbers):
         return None
-    return Box(*(float(number or 0) for number in numbers))
+    return ShapeBox(*(float(number or 0) for number in numbers))
 
 
-def _nodes(parent: Element, transform: _Transform, inherited: Callable[[Element], Box | None]) -> list[_Node]:
+def _nodes(parent: Element, transform: _Transform, inherited: Callable[[Element], ShapeBox | None]) -> list[_Node]:
     """A shape whose place is unknown is read after the one before it in the file."""
     nodes: list[_Node] = []
     for shape in parent:
         if shape.tag not in _SHAPES:
             continue
         own = box_of(shape)
-        box = transform.apply(own) if own else inherited(shape) or (nodes[-1].box if nodes else Box(0, 0, 0, 0))
+        box = transform.apply(own) if own else inherited(shape) or (nodes[-1].box if nodes else ShapeBox(0, 0, 0, 0))
         parts = _nodes(shape, _within(shape, transform), inherited) if shape.tag == GROUP else []
         nodes.append(_Node(shape, box if own or not parts else _around(parts), tuple(parts)))
     return nodes
@@ -121,11 +121,11 @@ def _within(group: Element, outer: _Transform) -> _Transform:
     )
 
 
-def _around(nodes: Sequence[_Node]) -> Box:
+def _around(nodes: Sequence[_Node]) -> ShapeBox:
     left, top = min(node.box.left for node in nodes), min(node.box.top for node in nodes)
     right = max(node.box.left + node.box.width for node in nodes)
     bottom = max(node.box.top + node.box.height for node in nodes)
-    return Box(left, top, right - left, bottom - top)
+    return ShapeBox(left, top, right - left, bottom - top)
 
 
 def _ordered(nodes: Sequence[_Node]) -> Iterator[Element]:
@@ -174,7 +174,7 @@ def _with_headings(nodes: Sequence[_Node]) -> list[_Node]:
     return [node for node in joined if node is not None]
 
 
-def _is_heading(upper: Box, lower: Box) -> bool:
+def _is_heading(upper: ShapeBox, lower: ShapeBox) -> bool:
     gap = lower.top - (upper.top + upper.height)
     return 0 < upper.height * 2 <= lower.height and abs(gap) <= 2 * _TOLERANCE
 
@@ -190,7 +190,7 @@ def _in_rows(nodes: Sequence[_Node]) -> Iterator[_Node]:
     yield from _left_to_right(row)
 
 
-def _reach(first: Box, other: Box) -> float:
+def _reach(first: ShapeBox, other: ShapeBox) -> float:
     return max(min(first.height, other.height) / 2, _TOLERANCE)
 
 

@@ -12,7 +12,7 @@ from rag.readers.office.drawings.parts import Place, alternative_text, is_decora
 from rag.readers.office.drawings.text import A, body_text
 from rag.readers.office.package import RELATION_ID, Package, Relation, choose_alternatives
 from rag.readers.office.slides.placeholders import PlaceholderBoxes, placeholder_type
-from rag.readers.office.slides.reading_order import GROUP, P, in_reading_order
+from rag.readers.office.slides.reading_order import GROUP, P, shapes_in_reading_order
 from rag.readers.office.slides.table import slide_table_text
 from rag.readers.reading_report import warning
 from rag.readers.safe_xml import Element
@@ -80,7 +80,7 @@ class Slide:
         """
         if self._tree is None:
             return
-        for shape in in_reading_order(self._tree, boxes.box):
+        for shape in shapes_in_reading_order(self._tree, boxes.box):
             if shape is not self._title and placeholder_type(shape) not in without:
                 yield from self._shape_blocks(shape)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
-from rag.readers.pdf.direct_call import address_of, direct_call
+from rag.readers.pdf.direct_call import direct_call, pointer_address
 
 _LOOSE_CHAR_BOX = direct_call(pdfium_c.FPDFText_GetLooseCharBox, ctypes.c_int)
 
@@ -77,7 +77,7 @@ class CharBoxes:
         rect = pdfium_c.FS_RECTF()
         self.values = memoryview(rect).cast("B").cast("f")
         """Left, top, right and bottom of the character that was read last."""
-        self.arguments = ctypes.c_void_p(address_of(textpage.raw)), ctypes.c_void_p(ctypes.addressof(rect))
+        self.arguments = ctypes.c_void_p(pointer_address(textpage.raw)), ctypes.c_void_p(ctypes.addressof(rect))
         """The first and the last argument of `read`."""
         self.read: Callable[[ctypes.c_void_p, int, ctypes.c_void_p], object] = _LOOSE_CHAR_BOX
         """Takes the index of a character as its second argument."""

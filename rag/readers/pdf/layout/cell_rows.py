@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rag.readers.pdf.layout.box import Box, box_around
 from rag.readers.pdf.layout.hyphenation import LINE_END_HYPHEN
-from rag.readers.pdf.layout.page_lines import Line, Segment
+from rag.readers.pdf.layout.page_lines import PageLine, Segment
 from rag.readers.pdf.layout.page_rows import is_list_mark
 from rag.readers.pdf.layout.table_rows import BORDER
 
@@ -52,12 +52,12 @@ class _Row(NamedTuple):
         return self.cells[0][0].box
 
 
-def with_whole_cells(lines: Sequence[Line]) -> list[Line]:
+def with_whole_cells(lines: Sequence[PageLine]) -> list[PageLine]:
     """The lines of a page, in reading order, with the rows of such tables as one line each."""
     pieces = [_Piece(segment, index) for index, line in enumerate(lines) for segment in line.segments]
     if not 2 * _MIN_ROWS <= len(pieces) <= _MAX_SEGMENTS:
         return list(lines)
-    merged: dict[int, Line] = {}
+    merged: dict[int, PageLine] = {}
     removed: set[int] = set()
     position = 0
     while position < len(pieces):
@@ -134,13 +134,13 @@ def _continues(above: _Piece, piece: _Piece) -> bool:
     return abs(one.left - two.left) <= _SAME_LEFT and 0 < one.middle - two.middle <= _MAX_PITCH * one.height
 
 
-def _line(row: _Row) -> Line:
+def _line(row: _Row) -> PageLine:
     segments = tuple(piece.segment for cell in row.cells for piece in cell)
     text = BORDER.join(map(_joined, row.cells))
-    return Line(text, segments, box_around([segment.box for segment in segments]))
+    return PageLine(text, segments, box_around([segment.box for segment in segments]))
 
 
-def _header(lines: Sequence[Line], row: _Row) -> tuple[int, Line] | None:
+def _header(lines: Sequence[PageLine], row: _Row) -> tuple[int, PageLine] | None:
     """The line directly above a table that has its columns, with borders; and its index."""
     index = row.cells[0][0].line - 1
     line = lines[index] if index >= 0 else None

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import regex
 
-from rag.readers.pdf.layout.page_lines import Line
+from rag.readers.pdf.layout.page_lines import PageLine
 from rag.readers.pdf.layout.table_rows import BORDER
 
 _CJK = (
@@ -29,7 +29,7 @@ _MIN_WIDTH = 5.0
 _INDENT = 0.7
 
 
-def paragraph_text(lines: Sequence[Line]) -> str:
+def paragraph_text(lines: Sequence[PageLine]) -> str:
     """The text of a page: lines separated by \\n, but by nothing within a Chinese or Japanese paragraph."""
     texts = [line.text for line in lines]
     text = "\n".join(texts)
@@ -40,7 +40,7 @@ def paragraph_text(lines: Sequence[Line]) -> str:
     return "".join(text + separator for text, separator in zip(texts, [*separators, ""], strict=True))
 
 
-def _right_margins(lines: Sequence[Line]) -> dict[int, float]:
+def _right_margins(lines: Sequence[PageLine]) -> dict[int, float]:
     """Where the longest line ends that starts at about the same x, by x in steps of ten points."""
     margins: dict[int, float] = defaultdict(float)
     for line in lines:
@@ -51,7 +51,7 @@ def _right_margins(lines: Sequence[Line]) -> dict[int, float]:
     return margins
 
 
-def _continues(line: Line, following: Line, margins: dict[int, float]) -> bool:
+def _continues(line: PageLine, following: PageLine, margins: dict[int, float]) -> bool:
     """True if both are lines of the same paragraph: the first is full, the second is below it and not indented."""
     if not (line.segments and following.segments and _ENDS.search(line.text) and _STARTS.match(following.text)):
         return False

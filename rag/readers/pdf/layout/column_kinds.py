@@ -14,7 +14,7 @@ from itertools import pairwise
 import regex
 
 from rag.readers.pdf.layout.hyphenation import LINE_END_HYPHEN
-from rag.readers.pdf.layout.page_rows import MIN_ROWS, Row, Split
+from rag.readers.pdf.layout.page_rows import MIN_ROWS, PageRow, Split
 
 _MIN_COLUMN_WIDTH = 6.5
 """Of running text, as a multiple of the line's height."""
@@ -54,14 +54,14 @@ def are_columns(splits: Sequence[Split]) -> bool:
     return _is_index(left, right) or _are_unaligned(splits)
 
 
-def _is_text(rows: Sequence[Row]) -> bool:
+def _is_text(rows: Sequence[PageRow]) -> bool:
     """True if there are more letters than numbers and signs."""
     text = "".join("".join(row.text.split()) for row in rows[:_SAMPLE_ROWS])
     letters = sum(map(str.isalpha, text)) if text.isascii() else len(_LETTER.findall(text))
     return letters >= _MIN_LETTERS * len(text)
 
 
-def _is_running_text(rows: Sequence[Row]) -> bool:
+def _is_running_text(rows: Sequence[PageRow]) -> bool:
     left, right = min(row.left for row in rows), max(row.right for row in rows)
     if right - left < _MIN_COLUMN_WIDTH * statistics.median(row.height for row in rows):
         return False
@@ -70,14 +70,14 @@ def _is_running_text(rows: Sequence[Row]) -> bool:
     return sum(full) >= _MIN_FULL_LINES * len(rows) and continued >= _MIN_CONTINUED_LINES * (len(rows) - 1)
 
 
-def _continues(line: Row, following: Row, is_full: bool) -> bool:
+def _continues(line: PageRow, following: PageRow, is_full: bool) -> bool:
     """True if the following line goes on with the sentence; where there is no case, if the line is full."""
     start = following.text[:1]
     is_open = line.text.endswith((",", "-", LINE_END_HYPHEN))
     return start.islower() or is_open or (is_full and bool(_CASELESS.match(start)))
 
 
-def _is_list(rows: Sequence[Row]) -> bool:
+def _is_list(rows: Sequence[PageRow]) -> bool:
     """True for items with bullets or successive numbers. Items that are numbered across the columns are rows."""
     items = [row for row in rows if _is_item(row)]
     if len(items) < _MIN_ITEMS:
@@ -87,11 +87,11 @@ def _is_list(rows: Sequence[Row]) -> bool:
     return len(items) + further >= _MIN_ITEM_LINES * len(rows) and _are_successive(items)
 
 
-def _is_item(row: Row) -> bool:
+def _is_item(row: PageRow) -> bool:
     return bool(_BULLET_ITEM.match(row.text) or _NUMBERED_ITEM.match(row.text))
 
 
-def _are_successive(items: Sequence[Row]) -> bool:
+def _are_successive(items: Sequence[PageRow]) -> bool:
     """False if numbers of items are left out, but for a list that begins again."""
     marks = [match[1] for row in items if (match := _NUMBERED_ITEM.match(row.text))]
     numbers = [int(mark) if mark.isdecimal() else ord(mark) for mark in marks]
@@ -101,7 +101,7 @@ def _are_successive(items: Sequence[Row]) -> bool:
 def _goes_on_beside_items(splits: Sequence[Split]) -> bool:
     """True if the sentences on the right go on where items begin on the left, as they do in no row of a table."""
     count = 0
-    before: Row | None = None
+    before: PageRow | None = None
     for left, right in splits:
         if before and left and right and _is_item(left):
             count += _continues(before, right, is_full=False)
@@ -109,13 +109,13 @@ def _goes_on_beside_items(splits: Sequence[Split]) -> bool:
     return count >= _MIN_ITEMS
 
 
-def _is_index(left: Sequence[Row], right: Sequence[Row]) -> bool:
+def _is_index(left: Sequence[PageRow], right: Sequence[PageRow]) -> bool:
     entries = [row.text.casefold() for column in (left, right) for row in _entries(column)]
     is_long = min(len(_entries(left)), len(_entries(right))) >= _MIN_ENTRIES
     return is_long and all(entry[0].isalpha() for entry in entries) and entries == sorted(entries)
 
 
-def _entries(column: Sequence[Row]) -> list[Row]:
+def _entries(column: Sequence[PageRow]) -> list[PageRow]:
     """The lines that are not indented."""
     margin = min(row.left for row in column) + _INDENT * column[0].height
     return [row for row in column if row.left <= margin]

@@ -17,8 +17,8 @@ import regex
 
 from rag.readers.pdf.layout.column_kinds import are_columns
 from rag.readers.pdf.layout.hyphenation import LINE_END_HYPHEN
-from rag.readers.pdf.layout.page_lines import Line
-from rag.readers.pdf.layout.page_rows import MIN_ROWS, Row, Split, gutters, page_rows, runs
+from rag.readers.pdf.layout.page_lines import PageLine
+from rag.readers.pdf.layout.page_rows import MIN_ROWS, PageRow, Split, gutters, page_rows, runs
 
 _MAX_SEGMENTS = 5_000
 """A page with more is left in the file's order."""
@@ -34,10 +34,10 @@ class _Region:
 
     first: int
     end: int
-    lines: list[Line]
+    lines: list[PageLine]
 
 
-def in_reading_order(lines: Sequence[Line]) -> list[Line]:
+def lines_in_reading_order(lines: Sequence[PageLine]) -> list[PageLine]:
     """The lines of a page, with columns read one after the other."""
     if not 2 * MIN_ROWS <= sum(len(line.segments) for line in lines) <= _MAX_SEGMENTS:
         return list(lines)
@@ -48,7 +48,7 @@ def in_reading_order(lines: Sequence[Line]) -> list[Line]:
     if not regions:
         return list(lines)
     region_of_row = {row: region for region in regions for row in range(region.first, region.end)}
-    ordered: list[Line] = []
+    ordered: list[PageLine] = []
     written: set[int] = set()
     for index, line in enumerate(lines):
         region = region_of_row.get(row_of_line.get(index, -1))
@@ -60,14 +60,14 @@ def in_reading_order(lines: Sequence[Line]) -> list[Line]:
     return ordered
 
 
-def _has_side_by_side(lines: Sequence[Line]) -> bool:
+def _has_side_by_side(lines: Sequence[PageLine]) -> bool:
     """False if (almost) every line is one segment below the line before: there are no columns then."""
     placed = [line for line in lines if line.segments]
     several = sum(len(line.segments) > 1 for line in placed)
     return several + sum(two.box.top > one.box.middle for one, two in pairwise(placed)) >= MIN_ROWS
 
 
-def _regions(rows: Sequence[Row], lines: Sequence[Line], depth: int) -> Iterator[_Region]:
+def _regions(rows: Sequence[PageRow], lines: Sequence[PageLine], depth: int) -> Iterator[_Region]:
     """The columns among the rows, each with its lines.
 
     Rows that are no columns at one gutter are those of a table, and looked at again only for gutters of as many rows.
@@ -83,13 +83,15 @@ def _regions(rows: Sequence[Row], lines: Sequence[Line], depth: int) -> Iterator
         taken = [max(count, gutter.rows * row.is_divided(gutter.x)) for row, count in zip(rows, taken, strict=True)]
 
 
-def _region(rows: Sequence[Row], first: int, end: int, x: float, lines: Sequence[Line], depth: int) -> _Region | None:
+def _region(
+    rows: Sequence[PageRow], first: int, end: int, x: float, lines: Sequence[PageLine], depth: int
+) -> _Region | None:
     splits = [row.split(x) for row in rows[first:end]]
     if not (_is_interleaved(splits) and are_columns(splits)):
         return None
     text = "".join(row.text for row in rows[first:end])
     is_rtl = len(_RTL.findall(text)) > len(text) / 2
-    ordered: list[Line] = []
+    ordered: list[PageLine] = []
     for block in _blocks(splits):
         sides = [[split.left for split in block], [split.right for split in block]]
         for side in reversed(sides) if is_rtl else sides:
@@ -125,10 +127,10 @@ def _blocks(splits: Sequence[Split]) -> list[list[Split]]:
     return blocks if is_table else [list(splits)]
 
 
-def _column_lines(rows: Sequence[Row], lines: Sequence[Line], depth: int) -> list[Line]:
+def _column_lines(rows: Sequence[PageRow], lines: Sequence[PageLine], depth: int) -> list[PageLine]:
     """The lines of a column, which may be columns again."""
     regions = {region.first: region for region in _regions(rows, lines, depth)}
-    ordered: list[Line] = []
+    ordered: list[PageLine] = []
     index = 0
     while index < len(rows):
         if index in regions:
@@ -140,10 +142,10 @@ def _column_lines(rows: Sequence[Row], lines: Sequence[Line], depth: int) -> lis
     return ordered
 
 
-def _line(row: Row, lines: Sequence[Line]) -> Line:
+def _line(row: PageRow, lines: Sequence[PageLine]) -> PageLine:
     """The row as a line: the file's line if it is whole."""
     segments = tuple(piece.segment for piece in row.pieces)
     line = lines[row.pieces[0].line]
     if len(line.segments) != len(segments) or any(piece.line != row.pieces[0].line for piece in row.pieces):
-        line = Line.of(segments)
+        line = PageLine.of(segments)
     return line._replace(text=_BROKEN_WORD.sub(LINE_END_HYPHEN, line.text))

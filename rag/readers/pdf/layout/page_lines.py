@@ -41,14 +41,14 @@ class Segment(NamedTuple):
     box: Box
 
 
-class Line(NamedTuple):
+class PageLine(NamedTuple):
     text: str
     segments: tuple[Segment, ...] = ()
     """In the order of the text; empty if the positions are not known."""
     box: Box = Box(0, 0, 0, 0)
 
     @classmethod
-    def of(cls, segments: Sequence[Segment]) -> Line:
+    def of(cls, segments: Sequence[Segment]) -> PageLine:
         """A line of at least one segment."""
         if len(segments) == 1:
             return cls(segments[0].text, (segments[0],), segments[0].box)
@@ -61,14 +61,14 @@ def plain_text(text: str) -> str:
     return text.replace("\0", "").translate(_LIGATURES)
 
 
-def page_lines(page: pdfium.PdfPage) -> list[Line]:
+def page_lines(page: pdfium.PdfPage) -> list[PageLine]:
     """Raises `pdfium.PdfiumError` for a damaged page."""
     textpage = page.get_textpage()
     try:
         text = textpage.get_text_range()
         if len(text) == textpage.count_chars() <= _MAX_CHARS:
             return _LineReader(page, textpage, text).lines()
-        return [Line(line.rstrip(" ")) for line in plain_text(text).split("\n")]
+        return [PageLine(line.rstrip(" ")) for line in plain_text(text).split("\n")]
     finally:
         textpage.close()
 
@@ -84,14 +84,14 @@ class _LineReader:
         self._scripts: list[tuple[int, int, str]] = []
         """Start, end and text of the words of a segment that contain superscripts."""
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[PageLine]:
         spans = (match.span() for match in _LINE.finditer(self._text))
         return _merged(line for start, end in spans if start < end for line in self._lines(start, end))
 
-    def _lines(self, start: int, end: int) -> list[Line]:
+    def _lines(self, start: int, end: int) -> list[PageLine]:
         """The lines that PDFium takes for one. Written for speed: this is where a page spends the most time."""
         read_box, box, textpage, rect = self._boxes.read, self._boxes.values, *self._boxes.arguments
-        lines: list[Line] = []
+        lines: list[PageLine] = []
         segments: list[Segment] = []
         segment_start, segment_end = -1, start
         left = bottom = right = top = max_gap = 0.0
@@ -126,7 +126,7 @@ class _LineReader:
             segment_end = after
         has_hyphen = LINE_END_HYPHEN in self._text[segment_end:end]
         if segment_start < 0:
-            return [Line(LINE_END_HYPHEN if has_hyphen else "")]
+            return [PageLine(LINE_END_HYPHEN if has_hyphen else "")]
         if has_hyphen:
             segment_end = self._text.index(LINE_END_HYPHEN, segment_end) + 1
         segments.append(self._segment(segment_start, segment_end, Box(left, bottom, right, top)))
@@ -165,9 +165,9 @@ class _LineReader:
         return Glyph(self._text[index], baseline.value, top - bottom)
 
 
-def _merged(lines: Iterable[Line]) -> list[Line]:
+def _merged(lines: Iterable[PageLine]) -> list[PageLine]:
     """The lines with those joined that PDFium divides, such as after a superscript or a wide gap."""
-    merged: list[Line] = []
+    merged: list[PageLine] = []
     for line in lines:
         if merged and line.segments and _goes_on(merged[-1], line):
             merged[-1] = _joined(merged[-1], line)
@@ -176,7 +176,7 @@ def _merged(lines: Iterable[Line]) -> list[Line]:
     return merged
 
 
-def _goes_on(line: Line, following: Line) -> bool:
+def _goes_on(line: PageLine, following: PageLine) -> bool:
     if not line.segments or line.text.endswith(LINE_END_HYPHEN):
         return False
     (_, bottom, _, top), (left, following_bottom, _, following_top) = line.box, following.box
@@ -185,20 +185,20 @@ def _goes_on(line: Line, following: Line) -> bool:
     return is_level and left >= line.segments[-1].box.right - _SAME_LEVEL * height
 
 
-def _joined(line: Line, following: Line) -> Line:
+def _joined(line: PageLine, following: PageLine) -> PageLine:
     last, first = line.segments[-1], following.segments[0]
     gap = first.box.left - last.box.right
     if gap > _GAP * first.box.height:
-        return Line.of([*line.segments, *following.segments])
+        return PageLine.of([*line.segments, *following.segments])
     space = "" if gap < _WORD_GAP * first.box.height else " "
     whole = Segment(f"{last.text}{space}{first.text}", last.box.joined(first.box))
-    return Line.of([*line.segments[:-1], whole, *following.segments[1:]])
+    return PageLine.of([*line.segments[:-1], whole, *following.segments[1:]])
 
 
-def _line(segments: Sequence[Segment]) -> Line:
-    line = Line.of(segments)
+def _line(segments: Sequence[Segment]) -> PageLine:
+    line = PageLine.of(segments)
     is_placed = math.isfinite(sum(line.box))
     for text, (left, bottom, right, top) in segments:
         if top - bottom > right - left and len(text) > _LONG:
             is_placed = False  # written vertically
-    return line if is_placed else Line(line.text)
+    return line if is_placed else PageLine(line.text)

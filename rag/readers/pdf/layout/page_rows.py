@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from rag.readers.pdf.layout.box import Box
-from rag.readers.pdf.layout.page_lines import Line, Segment
+from rag.readers.pdf.layout.page_lines import PageLine, Segment
 
 MIN_ROWS = 3
 """Rows on both sides of a strip that make columns of a page."""
@@ -31,7 +31,7 @@ class Piece(NamedTuple):
     """Index of its line."""
 
 
-class Row(NamedTuple):
+class PageRow(NamedTuple):
     """What stands side by side, from left to right."""
 
     pieces: tuple[Piece, ...]
@@ -39,7 +39,7 @@ class Row(NamedTuple):
     """The left and right of each piece."""
 
     @classmethod
-    def of(cls, pieces: Sequence[Piece]) -> Row:
+    def of(cls, pieces: Sequence[Piece]) -> PageRow:
         return cls(tuple(pieces), tuple([(left, right) for (_, (left, _, right, _)), _ in pieces]))
 
     @property
@@ -82,14 +82,14 @@ class Row(NamedTuple):
         if len(left) == len(self.pieces):
             return Split(self, None)
         right = [piece for piece, (_, end) in zip(self.pieces, self.spans, strict=True) if end > x]
-        return Split(Row.of(left), Row.of(right))
+        return Split(PageRow.of(left), PageRow.of(right))
 
 
 class Split(NamedTuple):
     """A row on the two sides of a gutter; at least one is there."""
 
-    left: Row | None
-    right: Row | None
+    left: PageRow | None
+    right: PageRow | None
 
     @property
     def middle(self) -> float:
@@ -101,7 +101,7 @@ class Split(NamedTuple):
         return self.left is not None and self.right is not None
 
 
-def page_rows(lines: Sequence[Line]) -> tuple[list[Row], dict[int, int]]:
+def page_rows(lines: Sequence[PageLine]) -> tuple[list[PageRow], dict[int, int]]:
     """The lines that stand side by side, from the top, and the row of each line."""
     from_top = sorted((-line.box.middle, index) for index, line in enumerate(lines) if line.segments)
     groups: list[list[int]] = []
@@ -116,9 +116,9 @@ def page_rows(lines: Sequence[Line]) -> tuple[list[Row], dict[int, int]]:
     return rows, {index: number for number, group in enumerate(groups) for index in group}
 
 
-def _row(pieces: Iterator[Piece]) -> Row:
+def _row(pieces: Iterator[Piece]) -> PageRow:
     found = list(pieces)
-    return Row.of(found if len(found) == 1 else sorted(found, key=lambda piece: piece.segment.box.left))
+    return PageRow.of(found if len(found) == 1 else sorted(found, key=lambda piece: piece.segment.box.left))
 
 
 class Gutter(NamedTuple):
@@ -127,7 +127,7 @@ class Gutter(NamedTuple):
     """How many have a gap there."""
 
 
-def gutters(rows: Sequence[Row]) -> list[Gutter]:
+def gutters(rows: Sequence[PageRow]) -> list[Gutter]:
     """Places that lie in a gap of at least three rows, those in most gaps first.
 
     Gaps after list marks do not count, nor do those before amounts: there are very many of them in tables.
@@ -164,7 +164,7 @@ def is_list_mark(text: str) -> bool:
     return len(text) <= _MAX_MARK_CHARS and bool(_LIST_MARK.fullmatch(text))
 
 
-def runs(rows: Sequence[Row], used: Sequence[bool], x: float) -> Iterator[tuple[int, int]]:
+def runs(rows: Sequence[PageRow], used: Sequence[bool], x: float) -> Iterator[tuple[int, int]]:
     """Successive rows that do not cross x, from the first to the last that stands on both sides."""
     start: int | None = None
     for index, row in enumerate([*rows, None]):
@@ -176,7 +176,7 @@ def runs(rows: Sequence[Row], used: Sequence[bool], x: float) -> Iterator[tuple[
             start = None
 
 
-def _trimmed(rows: Sequence[Row], start: int, end: int, x: float) -> Iterator[tuple[int, int]]:
+def _trimmed(rows: Sequence[PageRow], start: int, end: int, x: float) -> Iterator[tuple[int, int]]:
     """The run, divided at wide blanks, without the rows at its ends that do not continue a column."""
     both = [index for index in range(start, end) if rows[index].is_divided(x)]
     if len(both) < MIN_ROWS:
@@ -193,7 +193,7 @@ def _trimmed(rows: Sequence[Row], start: int, end: int, x: float) -> Iterator[tu
             yield _extended(rows, part, part_start, part_end, _MAX_PITCH * pitch)
 
 
-def _extended(rows: Sequence[Row], both: Sequence[int], start: int, end: int, distance: float) -> tuple[int, int]:
+def _extended(rows: Sequence[PageRow], both: Sequence[int], start: int, end: int, distance: float) -> tuple[int, int]:
     """From the first to the last row on both sides, and on to those that are not further away than a line."""
     first, last = both[0], both[-1]
     while first > start and rows[first - 1].middle - rows[first].middle <= distance:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from rag.readers.pdf.layout.page_lines import Line
+from rag.readers.pdf.layout.page_lines import PageLine
 
 _MIN_PAGES = 3
 _MIN_SUCCESSIVE_PAGES = 5
@@ -48,7 +48,7 @@ class PageLines(NamedTuple):
     width: float
     """`width` and `height` of the page, in points."""
     height: float
-    lines: list[Line]
+    lines: list[PageLine]
 
 
 class _Place(NamedTuple):
@@ -98,7 +98,7 @@ def without_repetitions(pages: Sequence[PageLines]) -> list[PageLines]:
     ]
 
 
-def _remaining(lines: Sequence[Line], removed: Mapping[int, AbstractSet[int]]) -> Iterator[Line]:
+def _remaining(lines: Sequence[PageLine], removed: Mapping[int, AbstractSet[int]]) -> Iterator[PageLine]:
     for number, line in enumerate(lines):
         parts = removed.get(number, ())
         if not parts:
@@ -106,7 +106,7 @@ def _remaining(lines: Sequence[Line], removed: Mapping[int, AbstractSet[int]]) -
         elif _WHOLE not in parts:
             segments = [segment for i, segment in enumerate(line.segments) if i not in parts]
             if segments:
-                yield Line.of(segments)
+                yield PageLine.of(segments)
 
 
 def _edge(index: int, page: PageLines, *, is_header: bool) -> list[_EdgeLine]:
@@ -146,7 +146,7 @@ def _repeated(pages: Sequence[PageLines], edges: Sequence[Sequence[_EdgeLine]]) 
     return repeated
 
 
-def _patterns(lines: Sequence[Line], place: _Place, *, is_header: bool) -> Iterator[_Pattern]:
+def _patterns(lines: Sequence[PageLine], place: _Place, *, is_header: bool) -> Iterator[_Pattern]:
     """The line itself, and the line with each of its numbers taken for that of the page; a segment as a number only."""
     line = lines[place.line]
     text = " ".join((line.text if place.segment == _WHOLE else line.segments[place.segment].text).split())

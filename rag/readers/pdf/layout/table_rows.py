@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from rag.readers.pdf.layout.page_lines import Line
+from rag.readers.pdf.layout.page_lines import PageLine
 
 _MIN_ROWS = 3
 _MAX_CELLS = 200
@@ -51,7 +51,7 @@ class _Row(NamedTuple):
     middle: float
 
 
-def with_cell_borders(lines: Sequence[Line]) -> list[Line]:
+def with_cell_borders(lines: Sequence[PageLine]) -> list[PageLine]:
     """The lines of a page, with ` | ` between the cells of those that are table rows."""
     counts = [len(line.segments) for line in lines]
     if sum(count > 1 for count in counts) < _MIN_ROWS or max(counts) > _MAX_CELLS:
@@ -65,7 +65,7 @@ def with_cell_borders(lines: Sequence[Line]) -> list[Line]:
     return marked
 
 
-def _cells(line: Line) -> tuple[_Cell, ...]:
+def _cells(line: PageLine) -> tuple[_Cell, ...]:
     if len(line.segments) == 1:
         (text, box), *_ = line.segments
         return (_Cell(text, box.left, box.right),)
@@ -87,7 +87,7 @@ def _cells(line: Line) -> tuple[_Cell, ...]:
     return tuple(cells)
 
 
-def _is_spread(line: Line) -> bool:
+def _is_spread(line: PageLine) -> bool:
     """True for words with equal gaps: a justified line of text."""
     if len(line.segments) < _MIN_SPREAD_WORDS:
         return False

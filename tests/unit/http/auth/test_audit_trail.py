@@ -16,7 +16,7 @@ from rag.auth.key_secret import new_secret
 from rag.errors import DependencyUnavailable
 from rag.http.auth import audit_trail
 from rag.http.auth.admission import CALLER
-from rag.http.auth.audit_trail import AuditTrail, Outcome
+from rag.http.auth.audit_trail import AuditTrail, RequestOutcome
 from rag.http.auth.route_table import RouteTable
 from rag.http.published_document import public_operations
 
@@ -48,8 +48,8 @@ def scope(method: str, path: str, caller: Caller | None = ACME, address: str = "
     return {"type": "http", "method": method, "path": path, "client": (address, 1234), **own}
 
 
-def outcome(status: int = 200, code: str = "", object_id: str = "") -> Outcome:
-    return Outcome(status, code, "request-1", object_id)
+def outcome(status: int = 200, code: str = "", object_id: str = "") -> RequestOutcome:
+    return RequestOutcome(status, code, "request-1", object_id)
 
 
 async def written(trail: AuditTrail) -> list[AuditEvent]:

@@ -22,7 +22,7 @@ from rag.auth.caller import (
 )
 from rag.errors import InsufficientPermissions, Unauthenticated
 from rag.http.auth.admission import CALLER_HEADER, SERVICE_KEY_HEADER, ServiceAdmission
-from rag.http.auth.audit_trail import AuditTrail, Outcome
+from rag.http.auth.audit_trail import AuditTrail, RequestOutcome
 from rag.http.auth.route_table import RouteTable
 from rag.http.clients.service_client import ServiceClient
 from rag.http.headers.inner_headers import OBJECT_ID
@@ -125,9 +125,9 @@ class Recorder(AuditTrail):
 
     def __init__(self) -> None:
         super().__init__(RouteTable(list))
-        self.noted: list[tuple[str, Outcome]] = []
+        self.noted: list[tuple[str, RequestOutcome]] = []
 
-    def note(self, scope: Scope, outcome: Outcome) -> None:
+    def note(self, scope: Scope, outcome: RequestOutcome) -> None:
         self.noted.append((scope["path"], outcome))
 
 
@@ -144,10 +144,10 @@ async def test_the_edge_notes_each_request_and_its_outcome() -> None:
             sent = await Exchange(app, path, method="GET", headers={"x-request-id": "r"}).run()
             assert OBJECT_ID not in sent.headers
     assert audit.noted == [
-        ("/x", Outcome(200, "", "r", "vs_1")),
-        ("/metrics", Outcome(200, "", "r", "")),
-        ("/x", Outcome(401, "invalid_api_key", "r", "")),
-        ("/metrics", Outcome(401, "invalid_api_key", "r", "")),
+        ("/x", RequestOutcome(200, "", "r", "vs_1")),
+        ("/metrics", RequestOutcome(200, "", "r", "")),
+        ("/x", RequestOutcome(401, "invalid_api_key", "r", "")),
+        ("/metrics", RequestOutcome(401, "invalid_api_key", "r", "")),
     ]
 
 

@@ -254,8 +254,8 @@ def test_retrieval_settings_are_validated_strictly(chosen: dict[str, Any], field
 
 def test_top_level_fields_override_the_retrieval_settings() -> None:
     body = {"query": "a", "top_k": 2, "rerank": False, "retrieval": {"top_k": 9, "rerank": True, "rrf_k": 7}}
-    assert RetrieveRequest.parse(body).changes() == {"top_k": 2, "rerank": False, "rrf_k": 7}
-    assert RetrieveRequest.parse({"query": "a"}).changes() == {}
+    assert RetrieveRequest.parse(body).overrides() == {"top_k": 2, "rerank": False, "rrf_k": 7}
+    assert RetrieveRequest.parse({"query": "a"}).overrides() == {}
 
 
 def test_sampling_contains_only_the_fields_that_were_sent() -> None:

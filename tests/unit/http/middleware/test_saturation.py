@@ -61,7 +61,7 @@ async def test_readiness_says_when_every_further_request_would_be_refused(satura
             UpstreamServices({"Retriever": retriever, "LLM": llm}), tokens=TokenLimits(MemoryCounters()), **OPTIONS
         )
         if saturated:
-            with pytest.raises(Overloaded, match="LLM: as many requests wait"):
+            with pytest.raises(Overloaded, match="LLM: the queue is full"):
                 await api.ready()
         else:
             assert (await api.ready())["services"]["LLM"]["waiting"] == 4

@@ -6,7 +6,7 @@ import pytest
 
 from rag.retrieve.quoting.front_matter import can_answer
 from rag.retrieve.quoting.splitting import units_of
-from rag.retrieve.quoting.window import Window
+from rag.retrieve.quoting.window import TextWindow
 
 TEXT = (
     "title: Vacation policy\nauthor: Jana Kowalski\nlast_reviewed: 2026-02-14\ntags: vacation, policy\n\n"
@@ -15,8 +15,8 @@ TEXT = (
 REST = "Everybody has 30 days of vacation a year."
 
 
-def window(text: str, start: int = 0) -> Window:
-    return Window(text, start, (start, start + len(text)), starts_document=True, ends_document=True)
+def window(text: str, start: int = 0) -> TextWindow:
+    return TextWindow(text, start, (start, start + len(text)), starts_document=True, ends_document=True)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from rag.retrieve.quoting.splitting import units_of
-from rag.retrieve.quoting.window import Window
+from rag.retrieve.quoting.window import TextWindow
 
 
-def whole(text: str) -> Window:
-    return Window(text, 0, (0, len(text)), starts_document=True, ends_document=True)
+def whole(text: str) -> TextWindow:
+    return TextWindow(text, 0, (0, len(text)), starts_document=True, ends_document=True)
 
 
 def quoted(text: str, heading: str = "") -> list[str]:
@@ -111,13 +111,13 @@ def test_what_answers_nothing_is_no_unit(text: str) -> None:
 
 def test_a_sentence_that_continues_outside_of_the_window_is_left_out() -> None:
     text = "and so the first half is missing. Owls hunt at night. Of the last sentence the second half"
-    window = Window(text, 100, (100, 100 + len(text)))
+    window = TextWindow(text, 100, (100, 100 + len(text)))
     assert [unit.text for unit in units_of(window, "")] == ["Owls hunt at night."]
 
 
 def test_only_units_of_the_passage_are_returned() -> None:
     text = "The one before is not found. Owls hunt at night. The one after is not found."
-    window = Window(text, 0, (29, 48), starts_document=True, ends_document=True)
+    window = TextWindow(text, 0, (29, 48), starts_document=True, ends_document=True)
     assert [unit.text for unit in units_of(window, "")] == ["Owls hunt at night."]
 
 
@@ -130,7 +130,7 @@ def test_any_text_is_split(text: str) -> None:
 
 def test_a_row_has_the_names_of_all_header_rows() -> None:
     table = "| | Domestic | |\n|---|---|---|\n| | 2019 | 2018 |\n| Discount rate | 4.00% | 3.75% |\n| | 1% | 2% |"
-    found = units_of(Window(table, 0, (0, len(table)), True, True), "")
+    found = units_of(TextWindow(table, 0, (0, len(table)), True, True), "")
     assert [unit.text for unit in found] == [
         "Discount rate; Domestic / 2019: 4.00%; Domestic / 2018: 3.75%", "Domestic / 2019: 1%; Domestic / 2018: 2%"
     ]  # fmt: skip
@@ -138,13 +138,13 @@ def test_a_row_has_the_names_of_all_header_rows() -> None:
 
 def test_brackets_in_code_are_no_references() -> None:
     text = "The key is `items[3].sku` for every item[2] of the list [note 1]."
-    found = units_of(Window(text, 0, (0, len(text)), True, True), "")
+    found = units_of(TextWindow(text, 0, (0, len(text)), True, True), "")
     assert [unit.text for unit in found] == ["The key is `items[3].sku` for every item of the list."]
 
 
 def test_a_full_stop_at_the_end_of_a_cell_gives_way_to_the_separator() -> None:
     table = "| What | Why |\n|---|---|\n| It stops. | It is old. |"
-    found = units_of(Window(table, 0, (0, len(table)), True, True), "")
+    found = units_of(TextWindow(table, 0, (0, len(table)), True, True), "")
     assert [unit.text for unit in found] == ["What: It stops; Why: It is old."]
 
 

@@ -17,7 +17,7 @@ from rag.retrieve.search.filters import (
     MAX_LIST_VALUES,
     MAX_VALUES,
     compile_filters,
-    literal,
+    milvus_literal,
     with_literals,
 )
 
@@ -127,7 +127,7 @@ def test_the_template_does_not_depend_on_the_value(one: Any, other: Any) -> None
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_a_string_literal_cannot_be_left(value: str) -> None:
-    inside = literal(value)[1:-1]
+    inside = milvus_literal(value)[1:-1]
     assert re.fullmatch(r'(?:[^"\\\r\n]|\\["\\nr])*', inside)
     unescaped = re.sub(r"\\(.)", lambda match: {"n": "\n", "r": "\r"}.get(match[1], match[1]), inside)
     assert unescaped == value
@@ -139,7 +139,7 @@ def test_values_that_look_like_parameters_stay_values() -> None:
 
 
 def test_literals_of_numbers_and_booleans() -> None:
-    assert literal([True, False, -1, 2.5, 1e300]) == "[true, false, -1, 2.5, 1e+300]"
+    assert milvus_literal([True, False, -1, 2.5, 1e300]) == "[true, false, -1, 2.5, 1e+300]"
 
 
 def test_naughty_strings() -> None:

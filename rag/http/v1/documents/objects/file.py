@@ -17,7 +17,7 @@ class File(FileObject):
 
 def shown_purpose(purpose: str) -> str:
     """The purpose as responses show it. OpenAI's document accepts `evals` but never returns it, and clients that are
-    generated from it refuse the value. There are no evals here, so such a file is one of the user's.
+    generated from it refuse the value. Here such a file is shown as `user_data`.
     """
     return "user_data" if purpose == "evals" else purpose
 

@@ -22,7 +22,7 @@ class BackgroundQueue:
 
     Args:
         retriever: Client of the Retriever, which keeps the responses and streams their events.
-        wake: Called when there is work.
+        wake: Called when a response was queued.
     """
 
     def __init__(self, retriever: ServiceClient, wake: Callable[[], None]) -> None:

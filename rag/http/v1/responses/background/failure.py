@@ -12,7 +12,7 @@ from rag.types import JsonMapping
 
 
 def failed_event(response: JsonMapping, error: RagError) -> Event:
-    """As that of `ResponseWriter`, without output. The sequence numbers are set where the events are kept."""
+    """The event as `ResponseWriter` would write it, without output. The catalog sets the sequence numbers."""
     failed = {**response, "status": "failed", "error": error_object(error).model_dump(), "output": []}
     fields = {"code": error.code, "message": error.message, "param": error.param}
     last = {"type": "error", "sequence_number": 0, **fields} | error_body(error, current_request_id.get())

@@ -25,7 +25,7 @@ _FINAL = ("response.completed", "response.incomplete", "error")
 async def kept_stream(
     registry: BackgroundRegistry, response_id: str, after: int | None, *, is_padded: bool = False
 ) -> EventStream:
-    """The events of a response, and those that are to come.
+    """The stored events of a response, and then new ones as they arrive.
 
     Args:
         after: Number of the event before the first one; None: all.
@@ -65,7 +65,7 @@ class _KeptStream:
             page = await self.next_page()
 
     def failed(self, error: RagError) -> Event:
-        """The stream has failed, the response need not: the client can continue after the last event that it has."""
+        """Only the stream has failed, not necessarily the response: the client can continue after its last event."""
         fields = {"code": error.code, "message": error.message, "param": error.param}
         last = {"type": "error", "sequence_number": max(self._last, 0), **fields}
         return "error", last | error_body(error, current_request_id.get())

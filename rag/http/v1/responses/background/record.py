@@ -1,4 +1,4 @@
-"""What is generated of a response in the background, on its way to the catalog."""
+"""Collects the events of a background response and writes them to the catalog."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ResponseRecord:
         self._last_number = leased.last_number
         self._events: list[ResponseEvent] = []
         self._batch: list[ResponseEvent] = []
-        """What is being written. It stays the same until it is known to be written."""
+        """The batch that is being written. It does not change until the catalog has confirmed it."""
         self._end: WrittenPart | None = None
         self.was_refused = False
         """Whether the catalog refused what was generated, so that nothing more needs to be."""
@@ -68,7 +68,7 @@ class ResponseRecord:
             self._finish(body["response"])
 
     def give_up(self, after_s: float, *, is_counted: bool) -> None:
-        """Let another attempt begin after some time. What this one has generated is void."""
+        """Let another attempt begin after some time. The output of this one is discarded."""
         self._events, self._batch = [], []
         self._end = self._part(retry_after_s=after_s, is_counted=is_counted)
 
@@ -76,7 +76,7 @@ class ResponseRecord:
         """Write what was collected, and renew the lease.
 
         Returns:
-            Whether to go on. If not, all is written, or the response is no longer this process's.
+            Whether to continue. If not, everything is written, or this process has lost the lease.
         """
         if not self._batch:
             self._batch, self._events = self._events, []
@@ -98,7 +98,7 @@ class ResponseRecord:
         return is_valid and not is_end
 
     def _refused(self, error: RagError) -> bool:
-        """The catalog refused what was generated. What is left to write is why."""
+        """The catalog refused the output. Only the reason is left to write."""
         if self.was_refused:
             logger.error("the response %s cannot be written: %s", self._leased.response_id, error.message)
             return False

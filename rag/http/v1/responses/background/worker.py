@@ -78,7 +78,7 @@ class BackgroundWorker:
         self._wanted.set()
 
     async def close(self) -> None:
-        """Give up what is being generated. Another process, or this one after its restart, begins it again."""
+        """Give up all running responses. Another process, or this one after its restart, begins them again."""
         tasks = [*self._running, *([] if self._task is None else [self._task])]
         for task in tasks:
             task.cancel()
@@ -104,7 +104,7 @@ class BackgroundWorker:
         except RagError:  # tried again soon
             return None
         except Exception:
-            logger.exception("no response can be leased; tried again in %g s", _IDLE_S)
+            logger.exception("leasing a background response failed; retrying in %g s", _IDLE_S)
             return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -136,7 +136,7 @@ class BackgroundWorker:
             raise
 
     async def _attempt(self, leased: LeasedResponse, record: ResponseRecord) -> None:
-        """Generate the response. Whatever happens, the record has ended, unless this task is cancelled."""
+        """Generate the response. Afterwards the record has ended, even after errors, unless this task was cancelled."""
         writer: ResponseWriter | None = None
         try:
             await self._check(leased)

@@ -1,4 +1,4 @@
-"""`context_management`: a conversation that has grown too long is compacted before it is answered."""
+"""`context_management`: compacts a conversation that is too long before it is answered."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AutomaticCompaction:
 
     @property
     def threshold(self) -> int:
-        """Tokens of a conversation beyond which it is compacted: the smallest that the request names."""
+        """The length in tokens beyond which a conversation is compacted: the smallest threshold in the request."""
         default = int(self.context_tokens * _DEFAULT_SHARE)
         return min(
             (entry.compact_threshold or default for entry in self.body.context_management or ()), default=default
@@ -80,7 +80,7 @@ class AutomaticCompaction:
                     yield event
 
     async def _tokens(self, turns: RequestedTurns) -> int:
-        """The length of the conversation, about as the language model reads it."""
+        """The approximate length of the conversation for the language model."""
         earlier = as_turns(turns.history)
         items = [item for item in (*earlier, *as_turns(turns.input, turns.history)) if is_turn(item)]
         texts = [f"{item.role or item.name or ''}: {item.arguments or item.text}" for item in items]

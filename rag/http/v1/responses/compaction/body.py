@@ -39,7 +39,7 @@ class CompactBody(Body):
     instructions: str | None = Field(
         None,
         max_length=100_000,
-        description="The language model knows them when it writes the summary; they are not part of the result.",
+        description="The language model gets them when it writes the summary; they are not part of the result.",
     )
     prompt_cache_key: str | None = Field(None, max_length=64)
     prompt_cache_options: CacheOptions | None = None

@@ -1,4 +1,4 @@
-"""The item of a response that stands for the conversation so far."""
+"""The output item that replaces the conversation so far."""
 
 from __future__ import annotations
 

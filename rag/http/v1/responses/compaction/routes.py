@@ -73,7 +73,7 @@ class CompactionRoutes:
         return JSONResponse(result.to_wire())
 
     async def _keep(self, result: _CompactedResponse, responses: RemoteResponses) -> None:
-        """Keep it as a response. If that fails, it is answered all the same: the client has all of it."""
+        """Store it as a response. If that fails, the client still gets it, and it is complete."""
         sampling = self._parts.answers.sampling
         context_tokens = self._parts.dependencies.require("LLM")["context_tokens"]
         defaults = DefaultSampling(sampling["max_tokens"], sampling["temperature"], context_tokens)

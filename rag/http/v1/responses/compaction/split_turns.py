@@ -1,4 +1,4 @@
-"""Which part of a conversation can be compacted, and which part the language model must read as it is."""
+"""Splits a conversation into the part that can be compacted and the part that must stay unchanged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SplitTurns:
         return [stored_item(item) for item in as_turns(items[self.start :], items[: self.start]) if is_turn(item)]
 
     def compacted(self, items: Sequence[JsonObject], compaction: InputItem) -> RequestedTurns:
-        """The conversation, of which `items` stand for the first part."""
+        """The conversation with `items` in place of the first part."""
         history, own = self.turns.history, self.turns.input
         opened = [InputItem.model_validate(item) for item in items]
         in_input = max(0, self.start - len(history))
@@ -41,7 +41,7 @@ class SplitTurns:
 
 
 def split_turns(turns: RequestedTurns) -> SplitTurns | None:
-    """None if nothing can be compacted."""
+    """Split the conversation; None if nothing can be compacted."""
     items = _items(turns)
     questions = [position for position, item in enumerate(items) if item.type == "message" and item.role == "user"]
     if not questions:
@@ -54,8 +54,8 @@ def split_turns(turns: RequestedTurns) -> SplitTurns | None:
 
 
 def stored_turns(items: Sequence[InputItem]) -> list[JsonObject]:
-    """The turns among the items, as they are kept. Passages and what the model thought are not among them, and of
-    attached files only their names.
+    """The turns among the items, as they are kept. Passages and reasoning are left out, and attached files are reduced
+    to their names.
     """
     return [_without_files(stored_item(item)) for item in as_turns(items) if is_turn(item)]
 

@@ -75,9 +75,9 @@ class ResponseWriter:
         self._hits: Sequence[Hit] = ()
         self._output: list[ResponseOutputItem] = []
         self._open: OpenItem | None = None
-        """The item that is being written."""
+        """The current item."""
         self._calls = 0
-        """How many functions have been called."""
+        """Number of functions that have been called."""
         self._usage: Usage | None = None
         self._refuses = False
         """Whether the text is a refusal: nothing was found, and the request prescribes the form of an answer."""

@@ -40,7 +40,7 @@ NewEvent: TypeAlias = tuple[type[BaseModel], str, JsonObject]
 
 
 class OpenItem(Protocol):
-    """An item that is being written. Its events do not include those that are the same for every item."""
+    """An item that is being generated. Its events do not include those that every item has."""
 
     output_index: int
     """Its position in the output."""
@@ -125,7 +125,7 @@ class OpenMessage:
 
 @dataclass(slots=True)
 class OpenRefusal:
-    """A message that says that there is no answer of the form that the request prescribes."""
+    """A refusal: there is no answer in the form that the request prescribes."""
 
     output_index: int
     _id: str = field(default_factory=lambda: new_id("msg"))

@@ -1,4 +1,4 @@
-"""Random characters in the events of a stream, so that the sizes of its packets do not tell what is written."""
+"""Random characters in the events of a stream, so that the sizes of packets do not reveal the text."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from rag.types import JsonObject
 
 @dataclass(slots=True)
 class OpenReasoning:
-    """A reasoning item. It has no summary, because no model writes one."""
+    """A reasoning item, without a summary, because models do not write one."""
 
     output_index: int
     _id: str = field(default_factory=lambda: new_id("rs"))

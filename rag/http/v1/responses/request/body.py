@@ -162,7 +162,7 @@ class ContextManagement(Body):
     )
 
 
-class RagOptions(Body):
+class ResponseRagOptions(Body):
     """Options of answers from documents that OpenAI's API does not have."""
 
     search: SearchMode | None = None
@@ -208,7 +208,7 @@ class ResponsesBody(SamplingFields, Body):
         description="A conversation that exceeds the smallest threshold is compacted before the answer.",
     )
     style: StyleOption | None = Field(None, description="Not in OpenAI's API: style of an answer from documents.")
-    rag: RagOptions | None = Field(None, description="Not in OpenAI's API.")
+    rag: ResponseRagOptions | None = Field(None, description="Not in OpenAI's API.")
     chat_template_kwargs: dict[str, Any] | None = Field(
         None, description="As in vLLM: further variables of the chat template."
     )

@@ -32,7 +32,7 @@ class FunctionTool(FunctionIn):
 
 
 @dataclass(frozen=True, slots=True)
-class McpChoice:
+class McpToolChoice:
     """Tools of an MCP server that `tool_choice` names."""
 
     server_label: str
@@ -50,7 +50,7 @@ class ResponseToolChoice:
     """Whether `file_search`, if it is among the tools, is used."""
     names_search: bool = False
     """Whether the choice names `file_search`."""
-    mcp: tuple[McpChoice, ...] | None = None
+    mcp: tuple[McpToolChoice, ...] | None = None
     """Which tools of MCP servers may be called; None: all."""
     mode: Literal["none", "auto", "required"] = "auto"
     """Whether a tool of any kind may or must be called."""
@@ -94,7 +94,7 @@ def _allowed(mode: Literal["auto", "required"], tools: Sequence[object]) -> Resp
     return ResponseToolChoice(functions, searches, names_search=searches, mcp=tuple(servers), mode=mode)
 
 
-def _mcp(label: str, name: object) -> McpChoice:
+def _mcp(label: str, name: object) -> McpToolChoice:
     if name is not None and not isinstance(name, str):
         raise InvalidRequest("tool_choice: name must be a text", param="tool_choice")
-    return McpChoice(label, name)
+    return McpToolChoice(label, name)

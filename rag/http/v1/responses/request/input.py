@@ -121,9 +121,6 @@ TextParts = Annotated[
 ]
 
 
-ItemType = Annotated[str, AfterValidator(_item), WithJsonSchema({"type": ["string", "null"], "enum": [*_ITEMS, None]})]
-
-
 class DirectCaller(Body):
     """Who called the function: the language model itself."""
 

@@ -34,7 +34,7 @@ _OWN_HEADERS = frozenset(
         "upgrade",
     }
 )
-"""Headers that the service sets itself, or that would change how the request travels."""
+"""Headers that the service sets itself, or that affect the transport."""
 _REFUSED = {
     "connector_id": "there are no connectors; give server_url",
     "tunnel_id": "there are no tunnels; give server_url",
@@ -69,7 +69,7 @@ class McpApproval(Body):
 
 
 class McpTool(Body):
-    """The tool `mcp`. Headers and the token are sent to the server and to nobody else."""
+    """The tool `mcp`. Headers and the token are sent only to the server."""
 
     type: Literal["mcp"]
     server_label: ServerLabel

@@ -107,7 +107,9 @@ def has_function_calls(items: Sequence[InputItem]) -> bool:
 
 
 def is_turn(item: InputItem) -> bool:
-    """Whether it is said or called. A function call that was cut off is no turn: its arguments are not complete."""
+    """Whether the item is a message or a call. An incomplete function call is not a turn, because its arguments are cut
+    off.
+    """
     return item.type in _REQUIRED and not (item.type == "function_call" and item.status == "incomplete")
 
 

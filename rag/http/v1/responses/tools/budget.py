@@ -1,4 +1,4 @@
-"""How much the language model may still do before it must answer."""
+"""The limits of one answer: rounds, tool calls, tokens and time."""
 
 from __future__ import annotations
 

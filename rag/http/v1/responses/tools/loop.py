@@ -39,8 +39,8 @@ Steps: TypeAlias = AsyncGenerator[SourceEvent, None]
 
 
 @dataclass(slots=True)
-class Conversation:
-    """What the language model knows, and what it may call."""
+class ToolConversation:
+    """The conversation with the language model, and the tools that it may call."""
 
     messages: list[JsonObject]
     """In the format of `rag.types.Chat`. Each round is added."""
@@ -52,7 +52,7 @@ class Conversation:
 
 @dataclass(slots=True)
 class _Outcome:
-    """What became of the calls of a round."""
+    """The results of a round's calls."""
 
     outputs: list[JsonObject] = field(default_factory=list)
     """Messages for the model."""
@@ -72,7 +72,7 @@ class ToolLoop:
 
     def __init__(
         self,
-        conversation: Conversation,
+        conversation: ToolConversation,
         budget: Budget,
         generate: Generate,
         complete: Callable[[Done], Awaitable[Done]],
@@ -135,7 +135,7 @@ class ToolLoop:
         return Round(tools, functions, may_run=self._budget.may_call, forwarded=self._forwarded)
 
     def _sent(self, written: Round, event: SourceEvent) -> Sequence[SourceEvent]:
-        """What can be sent at once of what the model writes."""
+        """The part of the model's events that can be sent at once."""
         match event:
             case ReasoningDelta():
                 return written.think(event)

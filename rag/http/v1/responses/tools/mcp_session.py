@@ -12,7 +12,7 @@ from rag.http.v1.responses.request.input import InputItem
 from rag.http.v1.responses.request.mcp_tool import McpTool
 from rag.http.v1.responses.request.mcp_turns import Approved, listed_tools
 from rag.http.v1.responses.tools.budget import Budget
-from rag.http.v1.responses.tools.loop import Conversation
+from rag.http.v1.responses.tools.loop import ToolConversation
 from rag.http.v1.responses.tools.mcp_function import McpFunction, name_for_model
 from rag.http.v1.responses.tools.mcp_items import OpenToolList
 from rag.http.v1.responses.tools.tool import ModelCall, ToolOutput
@@ -45,7 +45,7 @@ class McpSession:
         self.fields: dict[str, str] = {}
         """By the name of a function for the model: the name of its field in the request."""
 
-    async def list_tools(self, conversation: Conversation) -> AsyncGenerator[SourceEvent, None]:
+    async def list_tools(self, conversation: ToolConversation) -> AsyncGenerator[SourceEvent, None]:
         """Adds the tools of all servers to the conversation.
 
         Raises:
@@ -74,7 +74,7 @@ class McpSession:
             raise ToolServerFailed(message, param=field) from failure
         self._listed[tool.server_label] = item.tools
 
-    def _offer(self, conversation: Conversation, field: str, tool: McpTool) -> None:
+    def _offer(self, conversation: ToolConversation, field: str, tool: McpTool) -> None:
         for listed in self._listed[tool.server_label]:
             if not self._plan.offers(tool, listed):
                 continue
@@ -88,7 +88,7 @@ class McpSession:
         return McpFunction(self._servers, server, listed, self._remote, name=name, needs_approval=needs_approval)
 
     async def run_approved(
-        self, approved: Sequence[Approved], conversation: Conversation, budget: Budget, tools: Mapping[str, McpTool]
+        self, approved: Sequence[Approved], conversation: ToolConversation, budget: Budget, tools: Mapping[str, McpTool]
     ) -> AsyncGenerator[SourceEvent, None]:
         """Runs the calls that the client has approved, and adds them to the conversation.
 

@@ -26,7 +26,7 @@ from rag.http.v1.responses.request.body import ResponsesBody
 from rag.http.v1.responses.request.mcp_turns import Approved, approved_calls, as_turns
 from rag.http.v1.responses.request.turns import chat_messages, question_of
 from rag.http.v1.responses.tools.budget import Budget
-from rag.http.v1.responses.tools.loop import Conversation, RoundKind, ToolLoop
+from rag.http.v1.responses.tools.loop import RoundKind, ToolConversation, ToolLoop
 from rag.http.v1.responses.tools.mcp_session import McpSession
 from rag.http.v1.responses.tools.search_tool import NAME, SearchTool
 from rag.http.v1.responses.tools.tool import ToolOutput
@@ -53,7 +53,7 @@ class ToolResponse:
     """Those of the client that may be called, by the names of their fields."""
     _remote: RemoteTools = field(init=False)
     _search: SearchTool | None = field(init=False)
-    _conversation: Conversation = field(init=False)
+    _conversation: ToolConversation = field(init=False)
     _budget: Budget = field(init=False)
     _mcp: McpSession | None = field(init=False)
     _approved: Sequence[Approved] = field(init=False)
@@ -68,7 +68,7 @@ class ToolResponse:
         names = [function.name for function in self._functions.values()]
         if self.plan.search == "model" and NAME in names:
             raise InvalidRequest(f"tools: {NAME} is the name of the search; give the function another", param="tools")
-        self._conversation = Conversation(self._messages(), {}, names)
+        self._conversation = ToolConversation(self._messages(), {}, names)
         if self._search is not None and self.plan.search == "model":
             self._conversation.tools[NAME] = self._search
         self._budget = Budget(

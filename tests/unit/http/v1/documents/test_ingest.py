@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -25,6 +25,7 @@ from rag.http.native.internal.batch_advance import BatchAdvance
 from rag.http.native.internal.batch_wire import BatchWorkRequest, report_to_wire
 from rag.http.native.internal.remote_batch_work import assignment_from_wire
 from rag.http.native.retriever_api import RetrieverApi, RetrieverComponents
+from rag.http.v1.batches.models import BatchEndpoint
 from rag.http.v1.documents.parts import EmbeddingOptions, StoreSearch
 from rag.library.answers.background import BackgroundRegistry
 from rag.library.answers.chat_completions import CompletionRegistry
@@ -34,7 +35,6 @@ from rag.library.answers.responses import ResponseRegistry
 from rag.library.audit import AuditLog
 from rag.library.batches.exchange import Assignment, FinishedLine, ReleasedLine, Report
 from rag.library.batches.registry import BatchRegistry
-from rag.library.batches.validation import ENDPOINTS
 from rag.library.batches.work import BatchWork
 from rag.library.documents.uploads import UploadRegistry
 from rag.library.keys import KeyRegistry
@@ -256,7 +256,7 @@ def test_a_batch_can_name_the_models_of_its_route() -> None:
     aliases = ModelAliases({"gpt-*": "rag", "text-*": "encoder"})
     is_model = BatchAdvance(aliases).is_model({"rag": "rag", "tiny": "language", "encoder": "embedding"})
     names = ("rag", "tiny", "gpt-4o", "encoder", "text-3", "unknown")
-    known = {endpoint: [name for name in names if is_model(endpoint, name)] for endpoint in ENDPOINTS}
+    known = {endpoint: [name for name in names if is_model(endpoint, name)] for endpoint in get_args(BatchEndpoint)}
     text = ["rag", "tiny", "gpt-4o"]
     assert known == {
         **dict.fromkeys(("/v1/chat/completions", "/v1/completions", "/v1/responses"), text),

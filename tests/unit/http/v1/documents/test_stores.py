@@ -160,13 +160,13 @@ async def test_weights_choose_the_search_paths(
 ) -> None:
     hybrid: Any = {"hybrid_search": {"embedding_weight": weights[0], "text_weight": weights[1]}}
     await search(app, query="x", ranking_options=hybrid)
-    assert [lookup.changes for lookup in app.lookups] == [{"top_k": 10, **overrides}]
+    assert [lookup.overrides for lookup in app.lookups] == [{"top_k": 10, **overrides}]
 
 
 async def test_a_query_may_be_rewritten_and_not_reranked(app: V1) -> None:
     app.hits = []
     await search(app, query="x", rewrite_query=True, ranking_options={"ranker": "none"})
-    assert [lookup.changes for lookup in app.lookups] == [{"top_k": 10, "queries": 2, "rerank": False}]
+    assert [lookup.overrides for lookup in app.lookups] == [{"top_k": 10, "queries": 2, "rerank": False}]
 
 
 ZERO_WEIGHTS = {"embedding_weight": 0, "text_weight": 0}
