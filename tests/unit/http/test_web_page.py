@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from rag.errors import all_errors
-from rag.http.bodies.note_codes import CODES as NOTE_CODES
+from rag.http.bodies.note_codes import codes as note_codes
 from rag.http.pages.web_page import FOLDER, HEADERS, PDF_WORKER, WebPage, compacted, static_files
 from rag.readers.reading_report import PLACES
 from rag.readers.reading_report import TEXTS as WARNINGS
@@ -265,7 +265,7 @@ def sent_codes() -> set[str]:
     return {
         *(f"sent.warning.{code}" for code in WARNINGS),
         *(f"sent.place.{place}" for place in PLACES),
-        *(f"sent.note.{code}" for code in NOTE_CODES.values() if "." not in code),
+        *(f"sent.note.{code}" for code in note_codes().values() if "." not in code),
         *(f"sent.part.{part}" for part in PARTS),
         *(f"sent.failure.{failure}" for failure in FAILURES),
         *(f"sent.step.{code}" for code in STEPS),
