@@ -11,7 +11,8 @@ from rag.auth.caller import Caller
 from rag.auth.limits import Limits
 from rag.errors import RateLimitExceeded
 from rag.http.auth.rate_limit import RateLimits
-from tests.contract.caches.buckets_contract import KEY, BucketsContract
+from rag.ports import RequestBucket
+from tests.contract.caches.buckets_contract import KEY, TENANT, BucketsContract
 from tests.support.servers.redis_server import RedisServer, own_redis, shared_redis
 
 __all__ = ["own_redis", "shared_redis"]
@@ -47,6 +48,17 @@ async def test_replicas_share_limits_and_tell_what_is_left_in_all(shared_redis: 
     with pytest.raises(RateLimitExceeded, match="limited to 3 requests a minute") as caught:
         await two.count(caller, {})
     assert 1 <= caught.value.retry_after_s <= 20
+    await one.close()
+    await two.close()
+
+
+async def test_a_key_that_others_have_used_up_costs_its_tenant_nothing(shared_redis: RedisServer) -> None:
+    shared_redis.command("FLUSHALL")
+    one, two = (replica(shared_redis) for _ in range(2))
+    key = RequestBucket("key:one", 1)
+    assert [each.admitted for each in await one.take([key, TENANT])] == [True, True]
+    assert [each.admitted for each in await two.take([key, TENANT])] == [False]
+    assert [each.admitted for each in await one.take([TENANT])] == [True]
     await one.close()
     await two.close()
 
