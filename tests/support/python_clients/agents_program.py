@@ -43,7 +43,7 @@ async def calls_functions() -> None:
         answer = await Runner.run(agent, question, session=session)
         assert "sunny in text" in answer.final_output, answer
     settings = ModelSettings(tool_choice="required")
-    forced = Agent(name="forced", model=MODEL, tools=[weather], model_settings=settings)
+    forced = Agent(name="forced", model="rag", tools=[weather], model_settings=settings)
     assert (await Runner.run(forced, QUESTION)).final_output
     typed = await Runner.run(Agent(name="typed", model=MODEL, output_type=Weather), "The weather in Paris?")
     assert typed.final_output == Weather(city="text", days=1)

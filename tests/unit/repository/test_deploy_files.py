@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[3]
 SERVICES = {"RAG", "Retriever", "Embedder", "LLM"}
 
 
-LOCKS = ("requirements.txt", "requirements-cpu.txt", "requirements-dev.txt")
+LOCKS = (
+    *("requirements.txt", "requirements-cpu.txt", "requirements-dev.txt"),
+    "tests/support/python_clients/requirements.txt",
+)
 
 
 def pins(name: str) -> dict[str, str]:

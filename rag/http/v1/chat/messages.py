@@ -173,26 +173,36 @@ def check_messages(messages: Sequence[MessageIn]) -> None:
 
 
 def question_of(messages: Sequence[MessageIn]) -> tuple[str, list[JsonObject], str]:
-    """The question, the earlier turns and the system messages, for an answer from documents.
+    """The question, the earlier turns and the system messages, for an answer from documents. Function calls and their
+    outputs are left out.
 
     Raises:
-        InvalidRequest: the last message is not from the user, or there are tool calls.
+        InvalidRequest: the last message is not from the user.
     """
     refuse_files(attached_files(messages, "messages"))
     refuse_images(attached_images(messages, "messages"), NO_IMAGES)
-    for number, message in enumerate(messages):
-        place = f"messages.{number}"
-        if message.role == "tool" or message.tool_calls:
-            raise InvalidRequest(f"{place}: model rag does not support tools", param=place)
+    said = [(number, message) for number, message in enumerate(messages) if not _calls(message)]
+    for number, message in said:
         if len(message.text) > MAX_TURN_CHARS:
-            place = f"{place}.content"
+            place = f"messages.{number}.content"
             raise InvalidRequest(f"{place}: has more than {MAX_TURN_CHARS} characters", param=place)
-    last = messages[-1]
+    number, last = said[-1] if said else (len(messages) - 1, messages[-1])
     if last.role != "user":
-        place = f"messages.{len(messages) - 1}.role"
+        place = f"messages.{number}.role"
         raise InvalidRequest(f"{place}: model rag answers a question; the last message must be the user's", param=place)
     if not last.text.strip():
-        raise EmptyQuestion("messages: the question is empty", param=f"messages.{len(messages) - 1}.content")
-    instructions = [message.text for message in messages if message.role in ("system", "developer")]
-    turns = [{"role": turn.role, "content": turn.text} for turn in messages[:-1] if turn.role in ("user", "assistant")]
+        raise EmptyQuestion("messages: the question is empty", param=f"messages.{number}.content")
+    instructions = [message.text for _, message in said if message.role in ("system", "developer")]
+    turns = [{"role": turn.role, "content": turn.text} for _, turn in said[:-1] if turn.role in ("user", "assistant")]
     return last.text, turns, "\n\n".join(text for text in instructions if text.strip())
+
+
+def ignored_calls_note(messages: Sequence[MessageIn]) -> str:
+    """What an answer from documents leaves out of the conversation."""
+    has_calls = any(map(_calls, messages))
+    return "messages: function calls and their outputs are ignored by answers from documents" if has_calls else ""
+
+
+def _calls(message: MessageIn) -> bool:
+    """Whether it is a function call, or what a function returned."""
+    return message.role == "tool" or bool(message.tool_calls)

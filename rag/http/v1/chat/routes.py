@@ -24,7 +24,7 @@ from rag.http.openapi.route import Operation
 from rag.http.streaming.event_stream import EventStream
 from rag.http.v1.chat.body import ChatBody
 from rag.http.v1.chat.memory import CompletionMemory
-from rag.http.v1.chat.messages import question_of
+from rag.http.v1.chat.messages import ignored_calls_note, question_of
 from rag.http.v1.chat.objects import ChatMetadata, FileUrl, chunk_events, completion_object
 from rag.http.v1.chat.response_models import ChatAnswer, ChatChunk
 from rag.http.v1.documents.body import read_body
@@ -84,6 +84,8 @@ class ChatRoutes:
         check_effort(body.reasoning_effort, facts)
         has_form = "structured_outputs" in body.sampling()
         use, note = supported_use(body.tool_use(), facts, from_documents=target.is_rag, has_form=has_form)
+        if target.is_rag:
+            note = "; ".join(filter(None, (note, ignored_calls_note(body.messages))))
         only_calls = use.schema is not None
         reply = ChatMetadata(
             body.model, _file_url(request), body.texts, only_calls=only_calls, has_form=has_form, note=note

@@ -70,26 +70,27 @@ def chat_messages(
 def question_of(
     items: Sequence[InputItem], instructions: str | None, history: Sequence[InputItem] = ()
 ) -> tuple[str, list[JsonObject], str]:
-    """The question, the earlier turns and the instructions, for an answer from documents. Earlier function calls are
-    left out.
+    """The question, the earlier turns and the instructions, for an answer from documents. Function calls and their
+    outputs are left out.
 
     Raises:
-        InvalidRequest: the last turn is not a message from the user, or a message is too long.
+        InvalidRequest: the last message is not from the user, or a message is too long.
     """
     _check(items, history)
     for position, item in enumerate(items):
         if len(item.text) > MAX_TURN_CHARS and item.type == "message":
             name = f"input.{position}.content"
             raise InvalidRequest(f"{name}: has more than {MAX_TURN_CHARS} characters", param=name)
-    position, last = [(position, item) for position, item in enumerate(items) if item.type in _REQUIRED][-1]
-    if last.role != "user":
-        param = f"input.{position}.{'role' if last.type == 'message' else 'type'}"
+    conversation = [item for item in (*history, *items) if item.type == "message"]
+    last = conversation[-1] if conversation else None
+    if last is None or last.role != "user":
+        position, newest = [(position, item) for position, item in enumerate(items) if item.type in _REQUIRED][-1]
+        param = f"input.{position}.{'role' if newest.type == 'message' else 'type'}"
         raise InvalidRequest(
             f"{param}: an answer from documents needs a question; the last message must be the user's", param=param
         )
     if not last.text.strip():
         raise EmptyQuestion("input: the question is empty", param="input")
-    conversation = [item for item in (*history, *items) if item.type == "message"]
     parts = [
         instructions or "",
         *(turn.text for turn in conversation if turn.role in ("system", "developer")),

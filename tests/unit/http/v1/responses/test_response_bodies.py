@@ -40,7 +40,7 @@ INVALID: list[tuple[str, Any]] = [
     ("input.0.arguments", {"input": [{**CALL, "arguments": "{"}]}),
     ("input.0.arguments", {"input": [{**CALL, "arguments": "[" * 100_000}]}),
     ("input.0.output", {"input": [{"role": "user", "content": "a", "output": "b"}]}),
-    ("input.2.type", {"model": "rag", "input": [{"role": "user", "content": "a"}, CALL, OUTPUT]}),
+    ("input.1.type", {"model": "rag", "input": [CALL, OUTPUT]}),
     ("input", {"input": [{"type": "file_search_call", "id": "x", "queries": []}]}),
     ("instructions", {"instructions": ["a"]}), ("temperature", {"temperature": 3}), ("top_p", {"top_p": 0}),
     ("max_output_tokens", {"max_output_tokens": 0}), ("max_tokens", {"max_tokens": 5}), ("n", {"n": 2}),

@@ -25,6 +25,7 @@ from tests.fakes import FakeGenerator, FakeRetriever
 from tests.support.catalogs import a_catalog
 from tests.support.servers.edge_service import MODEL, EdgeService, an_edge
 from tests.support.v1.response_calls import ADD, HITS, SAY, SEARCH, create_response, normalize, stream_events
+from tests.support.v1.v1_client import error_of
 
 ARGUMENTS = '{"a": 1, "b": 22}'
 NAMED: Any = {"type": "function", "name": "add"}
@@ -290,6 +291,16 @@ async def test_a_kept_call_is_continued_with_its_output(responses: ResponseRegis
 async def edge() -> AsyncIterator[EdgeService]:
     async with an_edge(FakeGenerator("Grass [1].", tool_calls=CHOSEN), FakeRetriever(HITS)) as edge:
         yield edge
+
+
+async def test_an_agent_goes_on_after_a_required_call(edge: EdgeService) -> None:
+    """What the function returned is left out, and the question answered from the documents."""
+    called = {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": ARGUMENTS}
+    result = (await create_response(edge, model="rag", input=[QUESTION, called, OUTPUT], tools=[ADD])).json()
+    assert "function calls" in result["rag"]["note"]
+    assert edge.retriever.prepared[-1]["question"] == QUESTION["content"]
+    refused = await create_response(edge, model="rag", input=[called, OUTPUT])
+    assert error_of(refused) == (400, "invalid_request", "input.1.type")
 
 
 @pytest.mark.parametrize("choice", [{}, {"tool_choice": "auto"}])

@@ -159,10 +159,12 @@ async def test_the_answer_when_nothing_is_found() -> None:
 
 
 USER = {"role": "user", "content": "Is it so?"}
+RETURNED = {"role": "tool", "content": "7", "tool_call_id": "c1"}
 INVALID: list[tuple[list[Any], dict[str, Any], str, str]] = [
     ([USER, {"role": "assistant", "content": "Yes."}], {}, "invalid_request", "messages.1.role"),
     ([{"role": "user", "content": "  "}], {}, "empty_question", "messages.0.content"),
-    ([{"role": "tool", "content": "a", "tool_call_id": "x"}, USER], {}, "invalid_request", "messages.0"),
+    ([{"role": "tool", "content": "a", "tool_call_id": "x"}], {}, "invalid_request", "messages.0.role"),
+    ([USER, {"role": "assistant", "content": "Yes."}, RETURNED], {}, "invalid_request", "messages.1.role"),
     ([{"role": "user", "content": "a" * 100_001}], {}, "invalid_request", "messages.0.content"),
     ([USER], {"prompt_logprobs": 1}, "invalid_request", "prompt_logprobs"),
     ([USER], {"rag": {"top_k": 0}}, "invalid_request", "rag.top_k"),
@@ -170,6 +172,26 @@ INVALID: list[tuple[list[Any], dict[str, Any], str, str]] = [
     ([USER], {"rag": {"citations": "maybe"}}, "invalid_request", "rag.citations"),
     ([USER], {"rag": {"retrieval": {"mode": "odd"}}}, "invalid_request", "rag.retrieval.mode"),
 ]
+
+
+async def test_function_calls_of_the_conversation_are_ignored(edge: EdgeService) -> None:
+    """An agent goes on after a call, also after one that model `rag` had to make."""
+    function = {"name": "add", "arguments": "{}"}
+    called = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+    }
+    first, second = {"role": "user", "content": "What is 3 + 4?"}, {"role": "assistant", "content": "7."}
+    for messages, history in (
+        ((USER, called, RETURNED), []),
+        ((first, called, RETURNED, second, USER), [first, second]),
+        ((first, second, USER, called, RETURNED), [first, second]),
+    ):
+        answer = (await ask(edge, *messages)).json()["choices"][0]["message"]
+        assert "function calls and their outputs are ignored" in answer["rag"]["note"]
+        request = edge.retriever.prepared[-1]
+        assert (request["question"], request.get("history", [])) == (USER["content"], history)
 
 
 async def test_a_refusal_names_the_invalid_field(edge: EdgeService) -> None:
