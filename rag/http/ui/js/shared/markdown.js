@@ -71,6 +71,9 @@ function isolated(tokens, parser) {
   return !sentence || tokens[0].type === "citation" ? content : `${before}<bdi>${sentence}</bdi>${after}`;
 }
 
+/** DOMPurify takes the values of all other attributes for addresses, and leaves out those that are none. */
+export const NO_ADDRESSES = ["align", "dir", "start"];
+
 const ALLOWED = {
   ALLOWED_TAGS: [
     "p", "bdi", "br", "hr", "h3", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
@@ -78,6 +81,7 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ["href", "class", "data-index", "aria-label", "type", "start", "align", "target", "rel", "dir"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ADD_URI_SAFE_ATTR: NO_ADDRESSES,
   RETURN_TRUSTED_TYPE: true,
 };
 
