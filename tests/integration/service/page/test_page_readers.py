@@ -69,6 +69,7 @@ def test_each_text_has_the_direction_and_the_language_of_its_script(page: Page) 
     assert [names.nth(place).evaluate(DIRECTION) for place in range(2)] == ["rtl", "ltr"]
     expect(names.last).to_have_attribute("lang", "zh")
     page.locator(".source").first.click()
+    expect(page.get_by_role("group", name="Passage")).to_have_css("direction", "rtl")  # its bar is at the right
     passage = page.get_by_role("group", name="Passage").locator("p")
     assert [passage.nth(place).evaluate(DIRECTION) for place in range(2)] == ["rtl", "ltr"]
     page.get_by_role("button", name="Next source").click()
