@@ -47,7 +47,7 @@ if (location.origin === %s && !sessionStorage["test.began"]) {
 
 
 STORE_NOTHING = "localStorage.clear(); Storage.prototype.setItem = () => {}"
-"""Ends what a tab stores. Chromium may run its `pagehide`, which saves conversations, after the next tab has opened."""
+"""Ends what a tab stores, so that the next test's page cannot find it, whenever the browser passes it on."""
 
 
 def require_browser() -> None:

@@ -25,7 +25,7 @@ from tests.support.tenants import SECRET_NAME, SECRET_TEXT, Tenant, new_tenant
 
 ADMIN = "the-admin-key-of-these-tests-0123456789"
 SERVICE = "the-service-key-of-these-tests-0123456789"
-PAGE_LIMIT_S = 50.0
+PAGE_LIMIT_S = 120.0
 """Timeout of every wait of the page's tests. It is shorter than `LIMIT_S`, because nothing that they wait for takes
 more than seconds on an idle machine: the language model answers at once, and the documents are small."""
 ISSUER = "https://login.example.org"

@@ -263,24 +263,24 @@ def test_every_error_code_has_a_text(language: str) -> None:
 def sent_codes() -> set[str]:
     """The keys of the texts for what the service says in English."""
     return {
-        *(f"sent.warning.{code}" for code in WARNINGS),
-        *(f"sent.place.{place}" for place in PLACES),
-        *(f"sent.note.{code}" for code in note_codes().values() if "." not in code),
-        *(f"sent.part.{part}" for part in PARTS),
-        *(f"sent.failure.{failure}" for failure in FAILURES),
-        *(f"sent.step.{code}" for code in STEPS),
+        *(f"warning.{code}" for code in WARNINGS),
+        *(f"place.{place}" for place in PLACES),
+        *(f"note.{code}" for code in note_codes().values() if "." not in code),
+        *(f"part.{part}" for part in PARTS),
+        *(f"failure.{failure}" for failure in FAILURES),
+        *(f"step.{code}" for code in STEPS),
     }
 
 
 def test_every_code_of_a_warning_a_note_and_a_step_has_a_text_in_chinese() -> None:
     script = (FOLDER / "texts" / "sent.zh.js").read_text(encoding="utf-8")
-    texts = dict(re.findall(r'^  "(sent\.[\w.]+)": "(.*)",$', script, re.M))
+    texts = dict(re.findall(r'^  "([\w.]+)": "(.*)",$', script, re.M))
     assert set(texts) == sent_codes()
     for code, english in WARNINGS.items():
         known = {name for text in (english if isinstance(english, tuple) else (english,)) for name in named(text)}
-        assert named(texts[f"sent.warning.{code}"]) <= known | {"count"}, code
+        assert named(texts[f"warning.{code}"]) <= known | {"count"}, code
     for step, text in STEPS.items():
-        assert named(texts[f"sent.step.{step}"]) == named(text), step
+        assert named(texts[f"step.{step}"]) == named(text), step
 
 
 def named(text: str) -> set[str]:

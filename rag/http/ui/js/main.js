@@ -35,6 +35,7 @@ function App() {
   const current = VIEWS.includes(view) ? view : "documents"; // a document or a passage is one of the documents
   const [stores, reloadStores] = useStores();
   const [hash, setHash] = useState(location.hash);
+  const [isSignedIn, setIsSignedIn] = useState(currentKey() !== "");
   useEffect(() => {
     const changed = () => {
       setView(viewInAddress());
@@ -43,6 +44,11 @@ function App() {
     addEventListener("hashchange", changed);
     changed(); // the address may have changed since the first rendering
     return () => removeEventListener("hashchange", changed);
+  }, []);
+  useEffect(() => {
+    const changed = () => setIsSignedIn(currentKey() !== "");
+    addEventListener("keychange", changed);
+    return () => removeEventListener("keychange", changed);
   }, []);
   useEffect(() => document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }), [view]);
   return html`
@@ -54,7 +60,7 @@ function App() {
         )}
       </nav>
       <span class="end">
-        ${currentKey() && html`<button type="button" class="small" onClick=${signOut}>${t("key.forget")}</button>`}
+        ${isSignedIn && html`<button type="button" class="small" onClick=${signOut}>${t("key.forget")}</button>`}
         <a class="api" href="./">${t("nav.api")}</a>
       </span>
     </header>

@@ -228,6 +228,7 @@ export default {
   "keys.grace.day": "after a day",
   "keys.revoke": "Revoke",
   "keys.revoke_named": "Revoke {name}",
+  "keys.revoke_own": "This page uses it: afterwards you have to sign in with another key.",
   "keys.revoke_confirm": "Revoke the key “{name}”? It stops working within seconds.",
   "keys.create": "Create a key",
   "keys.first": "From the first key on, every request needs one, also those of this page. Make it an admin key and store its secret.",

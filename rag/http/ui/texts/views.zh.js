@@ -227,6 +227,7 @@ export default {
   "keys.grace.day": "一天后",
   "keys.revoke": "吊销",
   "keys.revoke_named": "吊销 {name}",
+  "keys.revoke_own": "此页面正在使用该密钥：之后您需要用其他密钥登录。",
   "keys.revoke_confirm": "要吊销密钥“{name}”吗？它将在数秒内失效。",
   "keys.create": "创建密钥",
   "keys.first": "创建第一个密钥后，所有请求都需要密钥，包括此页面。请将其设为 admin 密钥并妥善保存。",

@@ -77,6 +77,10 @@ def test_the_first_key_is_used_by_the_page_that_made_it(page: Page) -> None:
     expect(page.locator(".secret code")).to_have_text("rag-abcdef")
     assert page.evaluate("sessionStorage['rag.key']") == "rag-abcdef"
     assert keys[0]["scopes"] == ["admin"]
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.evaluate("window.confirm = (question) => { window.asked = question; return false; }")
+    page.get_by_role("button", name="Revoke operator").click()
+    assert "This page uses it" in page.evaluate("window.asked")
 
 
 def test_the_limits_of_a_key_are_changed_and_it_gets_a_new_secret(page: Page, service: RunningService) -> None:

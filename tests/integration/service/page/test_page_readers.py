@@ -69,6 +69,7 @@ def test_each_text_has_the_direction_and_the_language_of_its_script(page: Page) 
     assert [names.nth(place).evaluate(DIRECTION) for place in range(2)] == ["rtl", "ltr"]
     expect(names.last).to_have_attribute("lang", "zh")
     page.locator(".source").first.click()
+    expect(page.get_by_role("group", name="Passage")).to_have_css("direction", "rtl")  # its bar is at the right
     passage = page.get_by_role("group", name="Passage").locator("p")
     assert [passage.nth(place).evaluate(DIRECTION) for place in range(2)] == ["rtl", "ltr"]
     page.get_by_role("button", name="Next source").click()
@@ -88,6 +89,20 @@ def test_cited_sentences_of_both_directions_in_a_paragraph_are_kept_apart(page: 
     assert [sentences.nth(place).evaluate(DIRECTION) for place in range(3)] == ["rtl", "ltr", "ltr"]
     expect(paragraphs.first.get_by_role("button")).to_have_text(["1", "2", "2"])
     expect(paragraphs.last.locator("bdi")).to_have_count(0)
+
+
+def test_lists_keep_their_numbers_and_columns_their_sides(page: Page) -> None:
+    """In answers and in passages."""
+    text = "3. three\n4. four\n\n| A | B |\n|---|--:|\n| 1 | 2 |"
+    source = a_source(1, "list.md", text)
+    answer_with(page, ("sources", {"sources": [source]}), ("token", {"text": text}), ("done", DONE))
+    ask(page, "Which?")
+    page.locator(".source").click()
+    for box in (page.locator(".answer"), page.get_by_role("group", name="Passage")):
+        expect(box.locator("ol")).to_have_attribute("start", "3")
+        expect(box.locator("td")).to_have_count(2)
+        expect(box.locator("td").first).to_have_css("text-align", "start")
+        expect(box.locator("td").last).to_have_css("text-align", "right")
 
 
 def test_what_the_service_says_in_english_is_translated_by_its_code(page: Page) -> None:

@@ -23,8 +23,11 @@ export function onKeyNeeded(handler) {
   whenKeyIsNeeded = handler;
 }
 
-/** Keep an API key until the tab is closed; an empty one forgets it. */
-export const setKey = (key) => sessionStorage.setItem(KEY, key);
+/** Keep an API key until the tab is closed; an empty one forgets it. The window gets the event `keychange`. */
+export function setKey(key) {
+  sessionStorage.setItem(KEY, key);
+  dispatchEvent(new Event("keychange"));
+}
 
 /** The API key that requests are sent with, or "". */
 export const currentKey = () => sessionStorage.getItem(KEY) ?? "";

@@ -14,8 +14,8 @@ export const warningTexts = ({ warnings, warning_details: details = [] }) =>
   warnings.map((sent, at) => warningText(sent, details[at] ?? {}));
 
 function warningText(sent, { code, values = {}, part }) {
-  const place = values.place ? t(`sent.place.${values.place}`, values) : "";
-  const text = translated(`sent.warning.${code}`, { ...values, place }, sent);
+  const place = values.place ? t(`place.${values.place}`, values) : "";
+  const text = translated(`warning.${code}`, { ...values, place }, sent);
   return part && text !== sent ? `${part}: ${text}` : text;
 }
 
@@ -28,8 +28,8 @@ export const noteText = (note, codes = []) =>
 
 function partText(sent, code) {
   const [part, failure] = code.split(".");
-  return failure ? `${t(`sent.part.${part}`)}: ${t(`sent.failure.${failure}`)}` : translated(`sent.note.${part}`, {}, sent);
+  return failure ? `${t(`part.${part}`)}: ${t(`failure.${failure}`)}` : translated(`note.${part}`, {}, sent);
 }
 
 /** What a job is doing. */
-export const stepText = ({ step, step_code: code, step_values: values }) => translated(`sent.step.${code}`, values, step);
+export const stepText = ({ step, step_code: code, step_values: values }) => translated(`step.${code}`, values, step);

@@ -37,7 +37,7 @@ export function Keys({ isShown, trigger, areKeysNeeded }) {
     });
   const rotate = async (key, grace) => {
     const rotated = await requestJson(`${pathOf(key)}/rotate`, posted({ grace_s: grace }));
-    if (currentKey().startsWith(key.prefix)) setKey(rotated.secret); // it is the key of this page
+    if (isOwn(key)) setKey(rotated.secret);
     setCreated(rotated);
     await load();
   };
@@ -45,8 +45,10 @@ export function Keys({ isShown, trigger, areKeysNeeded }) {
     await requestJson(pathOf(key), posted({ limits }));
     await load();
   };
+  const isOwn = (key) => currentKey().startsWith(key.prefix);
+  const question = (key) => [t("keys.revoke_confirm", { name: key.name }), isOwn(key) && t("keys.revoke_own")].filter(Boolean).join(" ");
   const revoke = (key) =>
-    confirm(t("keys.revoke_confirm", { name: key.name })) &&
+    confirm(question(key)) &&
     attempt(async () => {
       await requestJson(pathOf(key), { method: "DELETE" });
       await load();

@@ -2,6 +2,7 @@
 
 import { Marked } from "../../vendor/marked.mjs";
 import DOMPurify from "../../vendor/purify.mjs";
+import { directionOf, isMixed } from "../language/lang.js";
 import { t } from "../language/texts.js";
 
 const MARK = /^\[(\d{1,4}(?:\s*,\s*\d{1,4})*)\](?!\()/;
@@ -42,16 +43,12 @@ const marked = new Marked({
   },
 });
 
-const RTL = /[\p{sc=Arabic}\p{sc=Hebrew}\p{sc=Syriac}\p{sc=Thaana}]/u;
-const LATIN = /\p{sc=Latin}/u;
-
 /** Where sentences of both directions are cited in one paragraph, each has its own, and its mark stands after it. */
 function paragraph(tokens, parser) {
   const text = tokens.map(({ raw }) => raw).join("");
-  const isMixed = RTL.test(text) && LATIN.test(text) && tokens.some(({ type }) => type === "citation");
-  if (!isMixed) return `<p>${parser.parseInline(tokens)}</p>`;
-  const direction = RTL.test(/\p{L}/u.exec(text)[0]) ? "rtl" : "ltr"; // `auto` would leave the isolated sentences out
-  return `<p dir="${direction}">${cutAtCitations(tokens).map((each) => isolated(each, parser)).join("")}</p>`;
+  const isCited = tokens.some(({ type }) => type === "citation");
+  if (!isCited || !isMixed(text)) return `<p>${parser.parseInline(tokens)}</p>`;
+  return `<p dir="${directionOf(text)}">${cutAtCitations(tokens).map((each) => isolated(each, parser)).join("")}</p>`;
 }
 
 /** Each citation is a part of its own. */
@@ -71,6 +68,9 @@ function isolated(tokens, parser) {
   return !sentence || tokens[0].type === "citation" ? content : `${before}<bdi>${sentence}</bdi>${after}`;
 }
 
+/** DOMPurify takes the values of all other attributes for addresses, and leaves out those that are none. */
+export const NO_ADDRESSES = ["align", "dir", "start"];
+
 const ALLOWED = {
   ALLOWED_TAGS: [
     "p", "bdi", "br", "hr", "h3", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
@@ -78,6 +78,7 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ["href", "class", "data-index", "aria-label", "type", "start", "align", "target", "rel", "dir"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ADD_URI_SAFE_ATTR: NO_ADDRESSES,
   RETURN_TRUSTED_TYPE: true,
 };
 

@@ -3,7 +3,7 @@
 import { Marked } from "../../vendor/marked.mjs";
 import DOMPurify from "../../vendor/purify.mjs";
 import { t } from "../language/texts.js";
-import { escaped } from "../shared/markdown.js";
+import { escaped, NO_ADDRESSES } from "../shared/markdown.js";
 
 /** Characters of Unicode's private use area stand for the ends of a quote until Markdown has become elements. */
 const OPEN = "\uE000";
@@ -44,6 +44,7 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ["href", "start", "align", "target", "rel", "dir"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ADD_URI_SAFE_ATTR: NO_ADDRESSES,
   RETURN_DOM_FRAGMENT: true,
 };
 

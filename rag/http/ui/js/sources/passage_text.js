@@ -1,7 +1,7 @@
 // The text of a passage, with what an answer quotes from it marked, and on request the text before and after it.
 
 import { documentPart } from "../api/api.js";
-import { langOf } from "../language/lang.js";
+import { directionOf, langOf } from "../language/lang.js";
 import { t } from "../language/texts.js";
 import { html, makeScrollable, useLayoutEffect, useMemo, useRef, useState } from "../shared/dom.js";
 import { merged, parts, rangesIn } from "./highlight.js";
@@ -35,7 +35,7 @@ export function PassageText({ source, quotes, store, occurrence }) {
   };
   const Text = isRich ? MarkdownText : PlainText;
   return html`
-    <div class=${isRich ? "text rich" : "text"} dir="auto" lang=${langOf(source.text)} ref=${box} tabindex="0" role="group" aria-label=${t("source.passage")}>
+    <div class=${isRich ? "text rich" : "text"} dir=${isRich ? directionOf(source.text) : "auto"} lang=${langOf(source.text)} ref=${box} tabindex="0" role="group" aria-label=${t("source.passage")}>
       ${around.before && html`<${Text} className="around" text=${around.before} ranges=${NONE} />`}
       <${Text} className="passage" header=${source.header} text=${source.text} ranges=${rangesIn(source, quotes)} />
       ${around.after && html`<${Text} className="around" text=${around.after} ranges=${NONE} />`}
@@ -60,7 +60,7 @@ export function PassagePreview({ source, quotes, occurrence }) {
     if (mark) box.current.scrollTop += mark.getBoundingClientRect().top - box.current.getBoundingClientRect().top - LEAD_PX;
   }, [source, occurrence]);
   return html`
-    <div class=${isMarkdown(source) ? "text rich" : "text"} dir="auto" lang=${langOf(source.text)} ref=${box}>
+    <div class=${isMarkdown(source) ? "text rich" : "text"} dir=${isMarkdown(source) ? directionOf(source.text) : "auto"} lang=${langOf(source.text)} ref=${box}>
       <${Text} className="passage" header=${source.header} text=${source.text} ranges=${rangesIn(source, quotes)} isPreview=${true} />
     </div>
   `;
@@ -69,7 +69,7 @@ export function PassagePreview({ source, quotes, occurrence }) {
 /** The text of a passage without marks; the first `repeated` characters are shown paler if it is plain text. */
 export function TextOf({ isMarkdown, header, text, repeated }) {
   if (isMarkdown) {
-    return html`<div class="text rich" dir="auto" lang=${langOf(text)}><${MarkdownText} className="passage" header=${header} text=${text} ranges=${NONE} /></div>`;
+    return html`<div class="text rich" dir=${directionOf(text)} lang=${langOf(text)}><${MarkdownText} className="passage" header=${header} text=${text} ranges=${NONE} /></div>`;
   }
   const points = Array.from(text);
   return html`
