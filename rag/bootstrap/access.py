@@ -26,7 +26,7 @@ from rag.http.published_api import public_operations
 
 @functools.cache
 def edge_admission() -> EdgeAdmission:
-    """Of the edge in this process."""
+    """Returns the admission checks that this process makes as the edge."""
     server = settings().server
     return EdgeAdmission(
         route_table(),

@@ -24,7 +24,7 @@ from rag.types import JsonMapping, JsonObject
 LEASE_S = 30.0
 """Seconds without a write after which a lease expires."""
 _MAX_EVENT_BYTES = 32 * 2**20
-"""Of the events of one response, as JSON."""
+"""The limit for the events of one response, as JSON."""
 _MAX_EVENTS_READ = 500
 _CONTINUING = ("completed", "incomplete")
 """The states of a response whose items are added to its conversation."""
