@@ -28,7 +28,7 @@ class ModelSearchRequest:
     vector_stores: Sequence[str]
     """At least one."""
     max_tokens: int
-    """The limit for the text that the language model gets."""
+    """Of the text for the language model."""
     overrides: OptionOverrides = field(default_factory=dict)
     """Options that the request sets."""
     filters: Filters | None = None

@@ -29,7 +29,7 @@ class TurnsQuery:
     """The earlier items that a request refers to by ids."""
 
     previous_id: str | None = None
-    """The response whose items are referred to, with the items before it."""
+    """Of a response: its items and those before."""
     conversation_id: str | None = None
     item_ids: Sequence[str] = ()
     added: int = 0
@@ -43,7 +43,7 @@ class EarlierTurns:
     history: Sequence[JsonObject]
     """The items of the previous responses or of the conversation, oldest first."""
     items: Sequence[JsonObject]
-    """The items that the request refers to one by one, in its order."""
+    """Those that the request refers to one by one, in its order."""
 
 
 class ResponseRegistry:
