@@ -19,22 +19,22 @@ Quota: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """None: no limit."""
+    """What a key or tenant may use; None means no limit."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
-    """Of the language model, prompts and completions, and of embeddings and reranking."""
+    """Counts the prompts and completions of the language model, embeddings and reranking."""
     tokens_per_day: int | None = None
     max_vector_stores: int | None = None
     max_documents: int | None = None
-    """In all vector stores together."""
+    """The limit for all vector stores together."""
     max_stored_bytes: int | None = None
-    """Of uploaded files."""
+    """The size of all uploaded files."""
     max_unfinished_jobs: int | None = None
     max_kept_bytes: int | None = None
-    """Of kept responses, chat completions and conversations."""
+    """The size of all kept responses, chat completions and conversations."""
     max_unfinished_responses: int | None = None
-    """Of those in the background."""
+    """Counts background responses."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, int | None]) -> Self:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def edge_admission() -> EdgeAdmission:
-    """Of the edge in this process."""
+    """Returns the admission checks that this process makes as the edge."""
     server = settings().server
     return EdgeAdmission(
         route_table(),

@@ -111,7 +111,7 @@ def page(connection: sa.Connection, cursor: Cursor) -> Page[BatchRecord]:
 
 
 def unfinished(connection: sa.Connection) -> list[BatchWorkRow]:
-    """Of all callers, the oldest first."""
+    """Returns the unfinished batches of all callers, the oldest first."""
     wanted = sa.select(batches).where(batches.c.state.in_(UNFINISHED)).order_by(batches.c.created_at, batches.c.id)
     return read_rows(connection, BatchWorkRow, wanted)
 

@@ -35,7 +35,7 @@ class CompletedText:
     weakly_supported: int | None = None
     """Citations that their source barely supports; None if citations were not verified."""
     prompt_logprobs: tuple[TokenLogprob | None, ...] = ()
-    """Of the prompt's tokens, if the request asks for them."""
+    """The log probabilities of the prompt's tokens, if the request asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Done:
     style: AnswerStyle | None = None
     """None if no documents were searched."""
     confidence: float | None = None
-    """Of a quoted answer; see `rag.types.PreparedPrompt`."""
+    """The confidence of a quoted answer; see `rag.types.PreparedPrompt`."""
 
     @property
     def finish_reason(self) -> str:

@@ -64,6 +64,8 @@ class AnswerRequest:
 
 @dataclass(frozen=True, slots=True)
 class _AnswerForm:
+    """The form that one answer takes: its style, its citations and whether a grammar prescribes it."""
+
     style: AnswerStyle
     citations: CitationMode
     is_structured: bool = False
@@ -164,8 +166,8 @@ class AnswerPipeline:
         self._services.require("Retriever")
         facts = self._services.require("LLM")
         effort = request.template_values.get(EFFORT)
-        asked = request.sampling if effort in (None, "none") else {**request.sampling, EFFORT: effort}
-        style = resolve_style(request.style or self._style, asked, request.model, facts)
+        requested = request.sampling if effort in (None, "none") else {**request.sampling, EFFORT: effort}
+        style = resolve_style(request.style or self._style, requested, request.model, facts)
         fields = prompt_fields(style, facts, max_tokens)
         if request.template_values:
             fields["template_values"] = dict(request.template_values)

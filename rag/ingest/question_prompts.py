@@ -20,7 +20,7 @@ _TOKENS_PER_PAIR = 128
 _MIN_SHARED_WORDS = 2 / 3
 """The share of an answer's words that must be in the passage."""
 _QUESTION_MARKS = ("?", "？", "؟", "՞", ";")
-"""Of the Latin, Chinese and Japanese, Arabic, Armenian, and Greek scripts."""
+"""The marks of the Latin, Chinese and Japanese, Arabic, Armenian, and Greek scripts."""
 _log = logging.getLogger("rag.ingest")
 
 _TASK = (

@@ -47,7 +47,7 @@ class Dependencies:
     engine: JobEngine
     chunk_extract: ChunkExtract
     chunking: ChunkingStrategy
-    """Of vector stores without an own strategy."""
+    """The strategy for vector stores that set none."""
     sparse_embedders: SparseEmbedders | None = None
     sparse_model: str = ""
     """The learned sparse model of indexes that are created or rebuilt from now on; empty: none."""

@@ -29,7 +29,7 @@ class LibraryResources:
     encoders: StoreEncoders
     passages: PassageEncoder
     chunking: ChunkingStrategy
-    """Of vector stores without an own strategy."""
+    """The strategy for vector stores that set none."""
     request_cleanup: Callable[[], None]
     """Called when something was replaced or deleted, so that the janitor removes its rows and bytes soon."""
     sparse_model: str = ""

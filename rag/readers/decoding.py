@@ -28,7 +28,7 @@ _ISO_2022_JP = re.compile(rb"\x1b\$[@B](?:[\x21-\x7e]{2})+\x1b\([BJ]")
 _UTF8_CHARS = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")
 _NOT_TEXT = "is not text, or its encoding is unknown; save it as UTF-8"
 _MAX_BAD_SHARE = 0.25
-"""Of the characters; with more invalid ones the content is no text."""
+"""A share of the characters; with more invalid ones, the content is not text."""
 
 Warn = Callable[[ReadingWarning], object]
 

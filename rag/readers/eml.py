@@ -24,11 +24,11 @@ from rag.types import Extract
 _HEADERS = ("From", "To", "Cc", "Date")
 _EMAIL_HEADERS = ("from", "to", "subject", "date", "received", "message-id", "content-type", "mime-version")
 MAX_DEPTH: Final = 5
-"""Of messages within messages."""
+"""The limit for messages within messages."""
 MAX_ATTACHMENTS: Final = 100
 """Read of one file; further ones are reported."""
 MAX_HEADER_CHARS: Final = 16_384
-"""Of one header; the rest is reported."""
+"""The limit for one header; the rest is reported."""
 _MIN_NEW_WORDS = 4
 _MAX_NEW_SHARE = 0.4
 """An HTML alternative with more words that the plain part lacks says something else: the plain part is a stub."""

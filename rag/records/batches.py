@@ -33,7 +33,7 @@ class BatchFault:
     code: str
     message: str
     line: int | None = None
-    """Of the input file, from 1."""
+    """The number of the line in the input file, from 1."""
     param: str | None = None
 
     def to_json(self) -> JsonObject:
@@ -51,7 +51,7 @@ class BatchRecord:
     errors: Sequence[JsonMapping]
     metadata: Mapping[str, str]
     model: str
-    """Of all its requests; empty: several, or not known yet."""
+    """The model of all its requests; empty if there are several or it is not known yet."""
     total: int
     completed: int
     failed: int

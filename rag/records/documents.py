@@ -12,13 +12,13 @@ Strategy: TypeAlias = Mapping[str, Any]
 """A chunking strategy as JSON, as `rag.chunkers.strategy` writes it."""
 
 MAX_ATTRIBUTES = 16
-"""Of one document; OpenAI's limit."""
+"""The limit for one document, the same as OpenAI's."""
 
 DocumentSort: TypeAlias = Literal["created_at", "filename"]
 """What lists of documents may be sorted by."""
 
 WorkStatus: TypeAlias = Literal["in_progress", "completed", "failed", "cancelled"]
-"""Of a document or a file of a job; OpenAI's names."""
+"""The status of a document or of a file in a job, by OpenAI's names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class DocumentRecord:
     searchable: bool = False
     """Whether queries find some version of it, perhaps an older one while a newer is in progress or has failed."""
     change: Change | None = None
-    """Of a file of a job: what the upload did."""
+    """For a file in a job: what the upload did."""
     origin: str = ""
     """Where it came from: `ingest` or `files`, and the request's id."""
     read_groups: Sequence[str] = ()

@@ -66,9 +66,9 @@ class UploadRecord:
     filename: str
     purpose: str
     bytes: int
-    """Of the whole file."""
+    """The size of the whole file."""
     status: Literal["pending", "completed", "cancelled", "expired"]
     created_at: float
     expires_at: float
     file: FileRecord | None = None
-    """Of a completed upload, as long as the file exists."""
+    """The file of a completed upload, as long as it exists."""

@@ -39,9 +39,9 @@ class JobRecord:
     pages_done: int = 0
     chunks_done: int = 0
     chunks_total: int = 0
-    """Of the files that have been read; it grows until all have been."""
+    """Counts the chunks of the files read so far; it grows until all files have been read."""
     chunks_per_s: float | None = None
     seconds_left: float | None = None
     error: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
-    """Of a reindex: `from` and `to` (models)."""
+    """For a reindex: the models `from` and `to`."""

@@ -45,7 +45,7 @@ class NewWork:
     streams: bool
     """Whether the events are kept."""
     events: Sequence[ResponseEvent] = ()
-    """Those that say that it is queued."""
+    """The events that announce that it is queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class LeasedResponse:
     attempts: int
     """How often it was begun, this time included."""
     last_number: int
-    """Of its events."""
+    """The sequence number of its last event."""
     refusal: str = ""
     """Why the caller may not ask any more; empty: it may."""
 
@@ -95,7 +95,7 @@ class NewCompletion:
     body: JsonMapping
     """OpenAI's object."""
     messages: Sequence[JsonMapping]
-    """Those of the request, each with an `id`."""
+    """The messages of the request, each with an `id`."""
     metadata: Mapping[str, str]
 
 

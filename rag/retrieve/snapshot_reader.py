@@ -24,7 +24,7 @@ class SnapshotReader(Protocol):
         ...
 
     def hidden(self, snapshot: Snapshot, version_ids: Collection[str]) -> set[str]:
-        """Those of the versions that do not exist at the snapshot's revision, or that its caller may not read."""
+        """Returns the versions that do not exist at the snapshot's revision or that its caller may not read."""
         ...
 
 

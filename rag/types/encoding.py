@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 TextKind: TypeAlias = Literal["query", "passage"]
 """What a text is to an encoder: many models encode queries and passages differently."""
 TokenIds: TypeAlias = Sequence[int]
-"""Of a model's own tokenizer."""
+"""Token ids of a model's own tokenizer."""
 LongTexts: TypeAlias = Literal["truncate", "window"]
 """What an encoder does with a text that is longer than its input. `truncate`: it reads the beginning. `window`: it
 reads the text in windows, and the vector is the mean of theirs, weighted by their tokens and normalised."""
@@ -22,6 +22,6 @@ class TokenCounts:
     """The lengths of texts in tokens of an encoder."""
 
     tokens: tuple[int, ...]
-    """Of each text before truncation, including the model's prompt prefix and special tokens."""
+    """The length of each text before truncation, including the model's prompt prefix and special tokens."""
     max_tokens: int | None
     """Longer texts are truncated to this length; None if the model has no limit."""

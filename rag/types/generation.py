@@ -24,7 +24,7 @@ class Usage:
     """Completion tokens that the model used to think."""
 
     def __add__(self, other: Usage) -> Usage:
-        """Of both requests together."""
+        """Returns the usage of both requests together."""
         return Usage(
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
@@ -55,7 +55,7 @@ class TextDelta:
     index: int = 0
     """Number of the text, in a request for several (`n`)."""
     logprobs: tuple[TokenLogprob, ...] = ()
-    """Of the tokens since the previous delta, if requested."""
+    """The log probabilities of the tokens since the previous delta, if requested."""
     tool_calls: tuple[JsonObject, ...] = ()
     """Parts of function calls, as OpenAI's API streams them: `index`, `id`, `function.name`, `function.arguments`."""
 
@@ -75,7 +75,7 @@ class TextEnd:
     """How one text of a request ended."""
 
     finish_reason: str
-    """By vLLM's names, such as `stop` or `length`."""
+    """One of vLLM's names, such as `stop` or `length`."""
     stop_reason: str | int | None = None
     """The stop string or stop token id that ended it; None if it ended by itself or reached its maximum length."""
 
@@ -85,17 +85,17 @@ class StreamEnd:
     """The last item of a token stream."""
 
     finish_reason: str
-    """Of the first text."""
+    """The reason why the first text ended."""
     usage: Usage
     cached: bool = False
     """Whether the whole text comes from the answer cache."""
     ends: tuple[TextEnd, ...] = ()
-    """Of each text, by index; empty for a single text without a stop reason."""
+    """How each text ended, by index; empty for a single text without a stop reason."""
     prompt_logprobs: tuple[TokenLogprob | None, ...] = ()
     """One for each token of the prompt, if requested; the first is None."""
 
     def all_ends(self) -> tuple[TextEnd, ...]:
-        """Of each text, by index."""
+        """Returns how each text ended, by index."""
         return self.ends or (TextEnd(self.finish_reason),)
 
 

@@ -11,8 +11,8 @@ class ImageLimits:
 
     count: int = 8
     bytes: int = 8 * 2**20
-    """Of one image, as it is sent."""
+    """The size of one image as it is sent."""
     total_bytes: int = 40 * 2**20
-    """Of all images. As base64, they fit into a request between the services."""
+    """The size of all images. As base64, they fit into a request between the services."""
     pixels: int = 20_000_000
-    """Of one image. A small file can decode to an image that fills the memory."""
+    """The number of pixels in one image. A small file can decode to an image that fills the memory."""

@@ -139,6 +139,6 @@ class PreparedPrompt:
     quotation: Quotation | None = None
     """None for a written answer."""
     confidence: float | None = None
-    """Of a quoted answer, in [0, 1]: how near its best quote is to the question."""
+    """For a quoted answer, how near its best quote is to the question, in [0, 1]."""
     top_k: int | None = None
     """The maximum number of passages of this search."""

@@ -98,7 +98,7 @@ DENSE: Mapping[str, IndexType] = {
 """Indexes of dense vectors on a server. Which of them a server has depends on its version and build."""
 
 BINARY = ("BIN_FLAT", "BIN_IVF_FLAT")
-"""Those of `DENSE` that search the sign bits of vectors."""
+"""The types in `DENSE` that search the sign bits of vectors."""
 BINARY_METRICS = ("HAMMING", "JACCARD")
 
 KEYWORD: Mapping[str, IndexType] = {

@@ -33,7 +33,7 @@ class LoadedCollection:
     """The language of the keyword path; None: Milvus tokenizes the text itself."""
     dense_index: str
     metric: str
-    """Of the dense vectors."""
+    """The metric of the dense vectors."""
     rescore_dtype: RescoreDtype | None = None
     """How vectors are kept beside the sign bits that are searched; None: the vectors themselves are searched."""
 
@@ -44,7 +44,7 @@ class LoadedCollection:
 
     @property
     def chunk_fields(self) -> list[str]:
-        """Those of its fields that a chunk is restored from."""
+        """Returns the fields from which a chunk is restored."""
         return [field for field in CHUNK_FIELDS if field in self.fields]
 
     def row(self, chunk: Chunk, vector: npt.NDArray[np.float32], sparse: SparseVector | None) -> ChunkRow:

@@ -34,9 +34,9 @@ NUMBERS = ("page", "start", "end")
 CHUNK_FIELDS = ["chunk_id", *STRINGS, *NUMBERS, "attributes"]
 """The fields that a chunk is restored from."""
 NEW_FIELDS: frozenset[Literal["header", "pages", "places"]] = frozenset(("header", "pages", "places"))
-"""Those that collections of earlier releases lack."""
+"""The fields that collections of earlier releases lack."""
 READ_GROUPS_KEY = "$read_groups"
-"""Of the read groups among the attributes: collections of earlier releases have no field for them."""
+"""The key of the read groups among the attributes: collections of earlier releases have no field for them."""
 _MAX_PAGES = 128
 """More pages than a passage is on, unless they are almost empty."""
 _NO_PAGE = -1  # Milvus 2.3 has no nullable fields

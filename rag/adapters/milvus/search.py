@@ -19,7 +19,7 @@ from rag.types import Match
 _MAX_CANDIDATES = 16_384
 """Milvus's limit of a search."""
 _CANDIDATES_PER_CALL = 512
-"""Of one call, if it has several queries: servers return up to 100 MB, and a row can have 180 kB."""
+"""The limit for a call with several queries: servers return up to 100 MB, and a row can have 180 kB."""
 
 
 class MilvusSearch:

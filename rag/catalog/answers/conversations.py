@@ -13,7 +13,7 @@ from rag.errors import InvalidRequest, NotFound
 from rag.types import JsonMapping, JsonObject
 
 MAX_ITEMS = 10_000
-"""Of one conversation, before an answer is added to it. A prompt has room for far fewer."""
+"""The limit for one conversation before an answer is added to it. A prompt has room for far fewer."""
 MAX_BYTES = 32 * 2**20
 """Nothing is added to a conversation of this size."""
 

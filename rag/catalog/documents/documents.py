@@ -182,7 +182,7 @@ def has_unreadable(connection: sa.Connection, store_id: str) -> bool:
 
 
 def _document_record(row: ResultRow) -> DocumentRecord:
-    """Of a row of `_with_current_version`."""
+    """Converts a row that `_with_current_version` selected."""
     extra = row._mapping
     return to_record(
         read_row(VersionRow, row),

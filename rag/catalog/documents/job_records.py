@@ -21,7 +21,7 @@ class _Progress:
     chunks_done: int
     chunks: int
     fraction: float
-    """Of the work that is done, in [0, 1]."""
+    """The fraction of the work that is done, in [0, 1]."""
 
 
 def record(connection: sa.Connection, job_id: str) -> JobRecord:

@@ -33,7 +33,7 @@ class Snapshot:
     sparse_embedder: str = ""
     """The learned sparse model of its sparse vectors; empty if it has none."""
     groups: tuple[str, ...] | None = None
-    """Those of the caller, as far as documents of the store are for certain groups; None: it may read all."""
+    """The caller's groups that documents of the store are reserved for; None if the caller may read all documents."""
     nonce: str = ""
     """Random, new with each revision: equal revision numbers of two catalogs, or of a restored backup, differ in it."""
 
@@ -82,7 +82,7 @@ def snapshot(connection: sa.Connection, store: str) -> Snapshot:
 def visible(
     connection: sa.Connection, revision: int, version_ids: Iterable[str], own_groups: Collection[str] | None = None
 ) -> set[str]:
-    """Those of the versions that are visible at a revision, and readable for these groups (None: for all)."""
+    """Returns the versions that are visible at a revision and readable for these groups (None: for all)."""
     numbers = [seq_of(version_id) for version_id in version_ids]
     is_valid = (versions.c.valid_from <= revision) & (versions.c.valid_to.is_(None) | (versions.c.valid_to > revision))
     if own_groups is not None:

@@ -99,7 +99,7 @@ def _documents(subject: Subject) -> RowSelect:
 
 
 def _stored_bytes(subject: Subject) -> RowSelect:
-    """Of files, of accepted versions that will replace their bytes, and of the parts of pending uploads."""
+    """Counts files, accepted versions that will replace their bytes, and the parts of pending uploads."""
     own_files = sa.select(files.c.blob_id).where(_owned(files, subject))
     own_versions = sa.select(versions.c.blob_id).where(_kept_versions(subject), versions.c.blob_id.is_not(None))
     own_uploads = sa.select(uploads.c.id).where(_owned(uploads, subject))

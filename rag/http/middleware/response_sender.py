@@ -33,9 +33,9 @@ class ResponseSender:
         """Added to the response."""
         self.status = 0
         self.error_code = ""
-        """Of an error response."""
+        """The code of an error response."""
         self.object_id = ""
-        """Of what the request created or changed."""
+        """The id of the object that the request created or changed."""
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:

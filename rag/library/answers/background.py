@@ -22,7 +22,7 @@ from rag.records import DAY_S, LEASE_S, LeasedResponse, NewResponse, NewWork, Re
 from rag.types import JsonMapping, JsonObject
 
 _MAX_EVENT_BYTES = 32 * 2**20
-"""Of the events of one response, as JSON."""
+"""The limit for the events of one response, as JSON."""
 _MAX_EVENTS_READ = 500
 _CONTINUING = ("completed", "incomplete")
 """The states of a response whose items are added to its conversation."""

@@ -39,7 +39,7 @@ class InputFile:
     faults: list[BatchFault]
     """The first hundred; empty: the batch can run."""
     model: str
-    """Of all requests; empty: there are several."""
+    """The model of all requests; empty if there are several."""
 
 
 def read_input(path: Path, endpoint: str, is_model: IsModel, max_lines: int) -> InputFile:
@@ -92,7 +92,7 @@ class _Reader:
         self._endpoint = endpoint
         self._is_model = is_model
         self._numbers: dict[str, int] = {}
-        """Of the lines, by their `custom_id`."""
+        """The numbers of the lines by their `custom_id`."""
 
     def read(self, number: int, offset: int, line: bytes) -> None:
         try:

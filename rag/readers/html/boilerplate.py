@@ -63,7 +63,7 @@ _MAX_SHARE = 0.2
 _SHORT = 150
 """Characters outside links. On a page with little text, a cookie notice is a large share."""
 _MAX_TOTAL_SHARE = 0.75
-"""Of all boilerplate together; among a thousand pages, the most was 0.65."""
+"""The limit for all boilerplate together; among a thousand pages, the most was 0.65."""
 _MIN_DOCUMENT_CHARS = 40
 _MIN_MARKED_CHARS = 15
 """Where the page marks its document."""
@@ -211,7 +211,7 @@ def _is_skip_link(link: Element) -> bool:
 
 
 def _outermost(root: Element, elements: set[Element]) -> set[Element]:
-    """Those that are not within others."""
+    """Returns the elements that are not within others."""
     outermost: set[Element] = set()
     stack = [root] if elements else []
     while stack:

@@ -18,7 +18,7 @@ _MAX_DATA_CHARS = 500
 _NUMBER = re.compile(r"[1-9]\d{0,5}")
 _Cell: TypeAlias = Element | None
 _Spans: TypeAlias = dict[int, tuple[_Cell, int]]
-"""By column: the cell that spans it, and the number of rows that it still spans."""
+"""For each column, the cell that spans it and the number of rows that it still spans."""
 
 
 class CellTable(NamedTuple):

@@ -23,7 +23,7 @@ def mark_scripts(root: Element) -> None:
 
 
 def _shifted_classes(root: Element) -> dict[str, str]:
-    """By class: `super` or `sub`."""
+    """Returns `super` or `sub` for each class that shifts text."""
     shifts: dict[str, str] = {}
     for sheet in root.iter("style"):
         text = (sheet.text or "")[:_MAX_SHEET_CHARS]

@@ -14,7 +14,7 @@ from rag.readers.pdf.layout.box import Box, shown_box
 from rag.readers.pdf.layout.page_lines import plain_text
 
 _MAX_ANNOTATIONS = 5_000
-"""Of a page."""
+"""The limit for one page."""
 _MAX_OPTIONS = 1_000
 _MAX_BYTES = 2_000_000
 _HIDDEN = pdfium_c.FPDF_ANNOT_FLAG_HIDDEN | pdfium_c.FPDF_ANNOT_FLAG_NOVIEW

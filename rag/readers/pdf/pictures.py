@@ -14,7 +14,7 @@ from rag.readers.pdf.direct_call import direct_call, pointer_address
 from rag.readers.pdf.layout.box import Box
 
 _MAX_OBJECTS = 500
-"""Of a page that are looked at, pictures or not."""
+"""The number of a page's objects that are examined, pictures or not."""
 _MIN_SIDE = 36.0
 """In points; smaller pictures are icons, rules and bullets."""
 _BACKGROUND = 0.8

@@ -12,7 +12,7 @@ from rag.types import Extract
 from rag.types.places import TextRun
 
 _MAX_RUNS = 1_000_000
-"""Of a document; what comes after them has no places."""
+"""The limit for one document; text after it has no places."""
 _FIRST_RTL = "\u0590"
 
 

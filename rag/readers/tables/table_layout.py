@@ -47,7 +47,7 @@ class Table(NamedTuple):
     captions: list[str]
     """The lines above it, and the units below its header."""
     names: list[str]
-    """Of the columns; empty if the table has no header."""
+    """The names of the columns; empty if the table has no header."""
     rows: list[Sequence[str]]
 
     def add_to(self, builder: TextBuilder) -> None:

@@ -78,7 +78,7 @@ def _as_written(value: object) -> JsonValue:
 
 
 def _front_matter(source: str, value: JsonValue) -> FrontMatter:
-    """Of a parsed value; the source itself if it could not be parsed."""
+    """Returns the front matter of a parsed value, or the source itself if it could not be parsed."""
     if not isinstance(value, dict):
         return FrontMatter(source.strip("\n"), "", "")
     fields = {str(key).lower(): field for key, field in value.items()}

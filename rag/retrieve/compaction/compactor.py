@@ -33,7 +33,7 @@ _KEPT_SHARE, _FALLBACK_SHARE, _SUMMARY_SHARE = 1 / 4, 1 / 2, 1 / 8
 summary."""
 _MIN_SUMMARY_TOKENS, _MAX_SUMMARY_TOKENS = 64, 1024
 _PROMPT_SHARES = (1.0, 0.7, 0.4, 0.1)
-"""Of the context: turns of this length are tried one after the other, because the template adds to them."""
+"""Shares of the context. Turns of these lengths are tried one after the other, because the template adds to them."""
 _CHARS_PER_TOKEN = 16
 _CHECKED_WORDS = 80
 """Longer texts repeat many words anyway."""
@@ -57,7 +57,7 @@ class CompactionRequest:
     max_tokens: int | None = None
     """The length that the conversation must not exceed; None: the context length."""
     instructions: str = ""
-    """Of the assistant. They are not part of the result."""
+    """The assistant's instructions. They are not part of the result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ class ConversationParts:
     instructions: Sequence[JsonMapping]
     """The messages of the roles system and developer."""
     summary: str
-    """Of an earlier compaction; empty if there is none."""
+    """The summary that an earlier compaction wrote; empty if there is none."""
     exchanges: Sequence[Exchange]
 
 

@@ -9,7 +9,7 @@ from rag.types import Message
 
 _CUT = "\n[...]\n"
 _MAX_TURN_SHARE = 1 / 4
-"""Of the budget: longer turns are cut before any turn is dropped."""
+"""A share of the budget. Longer turns are cut before any turn is dropped."""
 _MAX_CHARS_PER_TOKEN = 16
 """No text has more; longer ones need not be counted."""
 

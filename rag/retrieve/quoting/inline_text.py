@@ -17,7 +17,7 @@ _EMPHASIS = re.compile(r"\*\*+|(?<!\w)__+|__+(?!\w)")
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[A-Za-z][^<>]*>", re.DOTALL)
 _QUOTE_MARK = re.compile(r"^[ \t]*(?:>[ \t]?)+(?=[^\d\s=])", re.MULTILINE)
-"""Of a quotation in Markdown; before a number it may be a comparison."""
+"""The mark of a quotation in Markdown; before a number it may be a comparison."""
 _SPACES = re.compile(r"\s+")
 _POINTERS = re.compile(
     r"(?:for (?:more|further) (?:details|information)|see|refer to|read more|back to|learn more)\b", re.IGNORECASE

@@ -98,7 +98,7 @@ class _Splitter:
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", window.text)), len(window.text)]
         self._columns: list[str] = []
         self._header_rows: list[list[str]] = []
-        """Of the table that is being read; empty below its first row with values."""
+        """The header rows of the table that is being read; empty below its first row with values."""
         self._list: _List | None = None
         self._units: list[Unit] = []
 

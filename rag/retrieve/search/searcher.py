@@ -27,7 +27,7 @@ _MAX_BATCH_SHARED = 2
 """The same while several callers ask: another caller's query waits until a batch has been encoded and searched."""
 _BATCHES_AT_ONCE = 4
 _BATCHES_EACH = 2
-"""Of one caller: while one is encoded, the other is searched."""
+"""The number of batches per caller: while one is encoded, the other is searched."""
 _QUERIES = _MAX_BATCH * _BATCHES_AT_ONCE
 _LIMITS = QueueLimits(headroom=0.5, max_waiting=256)
 """Maximum number of one caller's queries that may wait to join a batch."""

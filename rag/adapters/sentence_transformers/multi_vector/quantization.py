@@ -23,7 +23,7 @@ _BITS = 2
 _PER_BYTE = 8 // _BITS
 _SHIFTS = np.arange(0, 8, _BITS, dtype=np.uint8)
 _PLACES = np.left_shift(1, _SHIFTS, dtype=np.uint8)
-"""By how much each of the numbers in a byte is multiplied."""
+"""The factor of each of the numbers in a byte."""
 _DECODED = _LEVELS[(np.arange(256)[:, None] >> _SHIFTS) & (2**_BITS - 1)]
 """The numbers in each byte, of shape (256, 4)."""
 _HEADER = struct.Struct("<II")

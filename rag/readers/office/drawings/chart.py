@@ -39,7 +39,7 @@ class _Series:
     """For a scatter chart the values of x."""
     values: _Points
     sizes: _Points = field(default_factory=dict)
-    """Of bubbles."""
+    """The sizes of bubbles."""
 
 
 class Chart(NamedTuple):

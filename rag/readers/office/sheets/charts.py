@@ -20,7 +20,7 @@ from rag.readers.safe_xml import Element
 from rag.types import ReadingWarning
 
 _MAX_POINTS = 5_000
-"""Of a series that is taken from cells."""
+"""The limit for a series that is taken from cells."""
 _MAX_CHARTS = 500
 """On a sheet."""
 

@@ -54,10 +54,10 @@ class CellRange(NamedTuple):
 
 @dataclass(slots=True)
 class Worksheet:
-    """The cells of a sheet that are not empty, and what the file says of them."""
+    """The cells of a sheet that are not empty, with what the file declares about them."""
 
     rows: dict[int, dict[int, str]] = field(default_factory=dict)
-    """By row and column."""
+    """The cells' texts by row and column."""
     merged: list[CellRange] = field(default_factory=list)
     headers: list[CellRange] = field(default_factory=list)
     """Rows that the file declares to be headers: of Excel's own tables, and of filters."""

@@ -23,7 +23,7 @@ from rag.readers.safe_xml import Element
 from rag.readers.tables.table_header import NAME_SEPARATOR
 
 _MAX_COLUMNS = 63
-"""Of a table in Word."""
+"""Word's limit for one table."""
 _MAX_COPIED_ELEMENTS = 200_000
 """Copies for merged cells in one document; the cells of further tables stay empty."""
 _MAX_CELL_ELEMENTS = 500

@@ -23,7 +23,7 @@ _SAME_LEFT = 3.0
 """In points."""
 _SAME_TOP = 0.5
 _MAX_PITCH = 1.7
-"""Of a cell's lines, as multiples of the line's height."""
+"""The distance between a cell's lines, as a multiple of the line's height."""
 _MAX_CELL_LINES = 12
 
 

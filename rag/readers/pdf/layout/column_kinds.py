@@ -17,7 +17,7 @@ from rag.readers.pdf.layout.hyphenation import LINE_END_HYPHEN
 from rag.readers.pdf.layout.page_rows import MIN_ROWS, PageRow, Split
 
 _MIN_COLUMN_WIDTH = 6.5
-"""Of running text, as a multiple of the line's height."""
+"""The width of a column of running text, as a multiple of the line's height."""
 _FULL = 0.65
 """Share of a column's width that most of its lines fill."""
 _MIN_FULL_LINES = 0.5
@@ -30,7 +30,7 @@ _MIN_ITEM_LINES = 0.7
 _INDENT = 0.3
 """As a multiple of the line's height."""
 _MIN_ENTRIES = 5
-"""Of each column of an index: fewer are in alphabetical order by chance."""
+"""For each column of an index: fewer entries can be in alphabetical order by chance."""
 _MIN_LABELS = 4
 _MIN_UNALIGNED = 0.7
 _UNALIGNED = 0.25

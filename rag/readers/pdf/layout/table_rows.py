@@ -14,7 +14,7 @@ from rag.readers.pdf.layout.page_lines import PageLine
 
 _MIN_ROWS = 3
 _MAX_CELLS = 200
-"""Of a row; pages with longer ones stay as they are."""
+"""The limit for one row; pages with longer rows stay as they are."""
 _MAX_LABELS = 3
 """Lines of a single cell in succession within a table."""
 _MIN_STRIP = 4.0
