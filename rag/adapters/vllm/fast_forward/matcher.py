@@ -33,12 +33,7 @@ class TokenMatcher:
         the text, unless its last ones depend on the choice.
         """
         passed: list[int] = []
-        while not self.is_complete:
-            tokens = self._matcher.compute_ff_tokens()
-            if not tokens and len(choices := self.choices()) == 1:
-                tokens = choices
-            if not tokens:
-                break
+        while tokens := self._matcher.compute_ff_tokens():
             self._consume(tokens)
             passed += tokens
         return passed
