@@ -48,6 +48,7 @@ class _Writer:
         self._choices = choices
         self._prompt_tokens = prompt_tokens
         self._max_tokens = plan.max_tokens
+        self._tenant = tenant_label(current_tenant())
         self._written: list[int] = []
         self._asked = 0
         self._cached_tokens = 0
@@ -61,11 +62,11 @@ class _Writer:
             if len(self._written) == self._max_tokens:
                 yield self._end("length", self._max_tokens)
                 return
-            # The token that ends a text counts, as in vLLM's usage.
-            if self._matcher.is_complete or not await self._choose():
+            token = None if self._matcher.is_complete else await self._choose()
+            if token is None:  # the token that ends a text counts, as in vLLM's usage
                 yield self._end("stop", len(self._written) + 1)
                 return
-            tokens = [self._last, *self._matcher.advance()]
+            tokens = [token, *self._matcher.advance()]
 
     def _write(self, tokens: Iterable[int]) -> Iterator[TextDelta]:
         """A character that consists of several tokens is sent with the last of them."""
@@ -76,15 +77,14 @@ class _Writer:
             if text := self._decoder.decode(self._matcher.bytes_of(token)):
                 yield TextDelta(text)
 
-    async def _choose(self) -> bool:
-        """Have the next token chosen. Returns False if it is the end."""
+    async def _choose(self) -> int | None:
+        """Have the next token chosen. None: the text ends."""
         chosen = await self._choices.choose(self._written, self._matcher.choices())
         if not self._asked:
             self._cached_tokens = min(chosen.cached_tokens, self._prompt_tokens)
         self._asked += 1
-        self._last = chosen.token_id
-        return self._matcher.choose(chosen.token_id)
+        return chosen.token_id if self._matcher.choose(chosen.token_id) else None
 
     def _end(self, reason: str, completion_tokens: int) -> StreamEnd:
-        metrics.TOKENS.labels(tenant_label(current_tenant()), "forced").inc(completion_tokens - self._asked)
+        metrics.TOKENS.labels(self._tenant, "forced").inc(completion_tokens - self._asked)
         return StreamEnd(reason, Usage(self._prompt_tokens, completion_tokens, self._cached_tokens))
