@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import admission, page, report, start
-from bench.answers import openai_chat, own_work, peers, prefix, stream, tracing
+from bench.answers import openai_chat, own_work, peers, prefix, quoted, stream, tracing
 from bench.retrieval import cached, during_ingest, ingest, paths, restart, retrieve
 from bench.workload import Workload, make_workload, own_documents
 from rag.errors import RagError
@@ -26,6 +26,7 @@ CELLS: dict[str, Callable[[Workload], report.CellResult]] = {
     openai_chat.CELL: openai_chat.run,
     prefix.CELL: prefix.run,
     tracing.CELL: tracing.run,
+    quoted.CELL: quoted.run,
     ingest.CELL: ingest.run,
     restart.CELL: restart.run,
     retrieve.CELL: retrieve.run,

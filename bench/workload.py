@@ -45,6 +45,17 @@ class Workload:
     def data_dir(self) -> Path:
         return self.work / "data"
 
+    def copied_data_dir(self, name: str) -> Path:
+        """A copy of the data folder: only one process can open a Milvus Lite file. Models are linked."""
+        folder = self.work / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        (folder / "models").symlink_to(self.data_dir / "models")
+        for pattern in DOCUMENT_FILES:
+            for path in self.data_dir.glob(pattern):
+                (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)
+        return folder
+
     def log(self, name: str) -> Path:
         return self.work / f"{name}.log"
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from bench.load import Call, Load, measure
 from bench.report import CellResult, ReportRow, compare, summary
 from bench.servers import bundle
-from bench.workload import DOCUMENT_FILES, Workload
+from bench.workload import Workload
 
 CELL = "prefix"
 PREFIX_CACHE_OFF = {"RAG_LLM__ENGINE__ENABLE_PREFIX_CACHING": "false"}
@@ -40,7 +38,7 @@ def run(workload: Workload) -> CellResult:
     questions = list(dict.fromkeys(workload.questions))[:count]
     with (
         bundle(workload.data_dir, workload.log("prefix-with")) as cached,
-        bundle(_copy(workload), workload.log("prefix-without"), **PREFIX_CACHE_OFF) as plain,
+        bundle(workload.copied_data_dir("prefix-data"), workload.log("prefix-without"), **PREFIX_CACHE_OFF) as plain,
     ):
         taken: dict[str, list[list[float]]] = {}
         for turn in range(_TURNS):
@@ -101,15 +99,3 @@ def _row(what: str, cached: Sequence[float], plain: Sequence[float]) -> ReportRo
 def _rows(what: str, cached: Load, plain: Load) -> list[ReportRow]:
     share = ReportRow(CELL, f"prompt tokens from the cache, {what}", "%", 100 * cached.cached_share)
     return [_row(what, cached.first_token_ms, plain.first_token_ms), share]
-
-
-def _copy(workload: Workload) -> Path:
-    """A copy of the data folder: only one process can open a Milvus Lite file. Models are linked."""
-    folder = workload.work / "prefix-data"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    (folder / "models").symlink_to(workload.data_dir / "models")
-    for pattern in DOCUMENT_FILES:
-        for path in workload.data_dir.glob(pattern):
-            (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)
-    return folder

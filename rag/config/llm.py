@@ -55,6 +55,11 @@ class LLMSettings(Section):
     )
     temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature, unless the request sets it.")
     stop_repetition: bool = Field(True, description="End an answer that repeats the same text four times in a row.")
+    fast_forward: bool = Field(
+        True,
+        description="Write the tokens that a structured output leaves no choice about without computing them, such as "
+        "those of quotes.",
+    )
     cpu_kv_cache_gib: int = Field(1, ge=1, description="Size of the key-value cache in GiB when there is no GPU.")
     adapters: dict[str, str] = Field(
         default_factory=dict,

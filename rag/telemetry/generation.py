@@ -11,7 +11,8 @@ REGISTRY = CollectorRegistry()
 TOKENS = Counter(
     "rag_tokens_total",
     "Tokens of texts that have ended: `prompt` or `completion`. `cached_prompt` is the part of the prompts that was in "
-    "the prefix cache, `reasoning` the part of the completions that the model used to think.",
+    "the prefix cache, `reasoning` the part of the completions that the model used to think, `forced` the part that a "
+    "structured output left no choice about, and that was written without computing it.",
     ("tenant", "type"),
     registry=REGISTRY,
 )
@@ -29,5 +30,5 @@ INTER_TOKEN = Histogram(
     registry=REGISTRY,
 )
 
-for _type in ("prompt", "cached_prompt", "completion", "reasoning"):
+for _type in ("prompt", "cached_prompt", "completion", "reasoning", "forced"):
     TOKENS.labels(DEFAULT_TENANT, _type)

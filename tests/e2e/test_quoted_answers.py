@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from rag.generate.pipeline import NOT_FOUND
-from rag.retrieve.quoting.grammar import chosen_text
+from rag.retrieve.quoting.grammar import chosen_text, fixed_text
 from rag.types import Quote
 from tests.e2e.conftest import AXOLOTL, DOCS
 from tests.e2e.running import LIMIT_S, RunningService
@@ -113,6 +113,38 @@ def test_a_model_that_chooses_writes_some_of_the_quotes_in_their_order(filled: R
         }
         answered = httpx.post(f"{filled.url}/generate", json={**body, "stream": False}, timeout=LIMIT_S)
         assert answered.json()["text"] in allowed, answered.text
+
+
+def generated(service: RunningService, **sampling: Any) -> dict[str, Any]:
+    body = {"prompt": QUESTION, "max_tokens": 120, "temperature": 0.0, "stream": False, **sampling}
+    answered = httpx.post(f"{service.url}/generate", json=body, timeout=LIMIT_S)
+    assert answered.status_code == 200, answered.text
+    result: dict[str, Any] = answered.json()
+    return result
+
+
+def forced_tokens(service: RunningService) -> int:
+    """Tokens that were not computed, so far."""
+    series = re.findall(
+        r'^rag_tokens_total\{[^}]*type="forced"[^}]*\} (\S+)', service.get("/metrics").text, re.MULTILINE
+    )
+    return int(sum(map(float, series)))
+
+
+@pytest.mark.parametrize("max_tokens", [120, 9], ids=["whole", "cut off"])
+@pytest.mark.parametrize("who", ["the ranking", "the model"])
+def test_the_engine_would_write_what_it_is_not_asked_for(filled: RunningService, who: str, max_tokens: int) -> None:
+    texts = [SENTENCE, "Größe: 東京タワーの高さは333メートルです。", "Paper came to Europe from China."]
+    quotes = [Quote(text, f"{text} [{number}]", number, 0, 1) for number, text in enumerate(texts, start=1)]
+    chosen = chosen_text(quotes, at_most=2, refusal=NOT_FOUND)
+    request = {"structured_outputs": fixed_text(quotes) if who == "the ranking" else chosen, "max_tokens": max_tokens}
+    before = forced_tokens(filled)
+    spared = generated(filled, **request)
+    assert forced_tokens(filled) > before
+    computed = generated(filled, **request, logprobs=0)  # which only the engine knows
+    assert (spared["text"], spared["finish_reason"]) == (computed["text"], computed["finish_reason"])
+    counts = ("prompt_tokens", "completion_tokens")
+    assert [spared["usage"][name] for name in counts] == [computed["usage"][name] for name in counts]
 
 
 def test_the_documents_have_what_is_quoted() -> None:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rag.adapters.vllm.args import served_names
 from rag.adapters.vllm.errors import ENGINE_DIED
+from rag.adapters.vllm.fast_forward.choices import EngineChoices
+from rag.adapters.vllm.fast_forward.plan import FastForward, Plan
+from rag.adapters.vllm.fast_forward.writer import fast_forwarded
 from rag.adapters.vllm.lora import AdapterFolder, VllmAdapters
 from rag.adapters.vllm.output import token_stream
 from rag.adapters.vllm.parsers.reasoning import EngineReasoning, RequestReasoning
@@ -64,6 +67,7 @@ class VllmEngine:
         self._prompts: EnginePrompts | None = None
         self._tool_parser = settings.tool_parser
         self._reasoning: EngineReasoning | None = None
+        self._forward: FastForward | None = None
         self._reads_images = False
         self._state: EngineState = "loading"
         self._since = time.monotonic()
@@ -133,25 +137,26 @@ class VllmEngine:
             chosen = self._sampling(engine, token_ids, sampling)
         else:  # compiles a grammar
             chosen = await asyncio.to_thread(self._sampling, engine, token_ids, sampling)
+        plan: Plan | None = None
+        if self._forward is not None and reasoning is None and calls is None and engine_input["type"] == "token":
+            plan = await self._forward.plan(chosen.params)
         # vLLM caches its answer. Known, it lets `engine.generate` validate the request without waiting.
         await engine.get_supported_tasks()
         async with contextlib.AsyncExitStack() as stack:
             if adapter is not None:
                 await stack.enter_async_context(self.adapters.in_use(adapter))
             lora = None if adapter is None else adapter.request()
-            outputs = engine.generate(
-                engine_input,
-                chosen.params,
-                request_id,
-                lora_request=lora,
-                trace_headers=self._trace_headers(engine),
-                **self._reasoning_fields(reasoning),
-            )
-            # What a text with thinking must follow begins after it, and blanks between the two are dropped.
-            matcher = chosen.matcher if reasoning is None else None
-            stream = await stack.enter_async_context(
-                token_stream(outputs, len(token_ids), chosen.params, reasoning, matcher)
-            )
+            options: dict[str, Any] = {"lora_request": lora, "trace_headers": self._trace_headers(engine)}
+            if plan is not None:
+                choices = EngineChoices(engine, engine_input, request_id, options)
+                written = fast_forwarded(plan, choices, len(token_ids))
+            else:
+                more = self._reasoning_fields(reasoning)
+                outputs = engine.generate(engine_input, chosen.params, request_id, **options, **more)
+                # What a text with thinking must follow begins after it, and blanks between the two are dropped.
+                matcher = chosen.matcher if reasoning is None else None
+                written = token_stream(outputs, len(token_ids), chosen.params, reasoning, matcher)
+            stream = await stack.enter_async_context(written)
             if chosen.copies > 1:
                 stream = await stack.enter_async_context(contextlib.aclosing(repeat_text(stream, chosen.copies)))
             if calls is not None:
@@ -263,6 +268,7 @@ class VllmEngine:
         tokenizer = self._engine.get_tokenizer()
         self._reads_images = reads_images(self._engine)
         self._prompts = EnginePrompts(tokenizer, ImagePlaces(self._engine) if self._reads_images else None)
+        self._forward = FastForward(self._engine) if self._settings.fast_forward else None
         self._tool_parser = self._settings.tool_parser or chosen_parser(tokenizer)
         config = self._engine.vllm_config
         parser = reasoning_parser_of(config)
