@@ -15,10 +15,8 @@ ALL = {"alembic", "fastapi", "openai", "pandas", "pymilvus", "sqlalchemy", "torc
     ("statement", "allowed"),
     [
         ("import service", set()),  # in every process, and in that of `bentoml serve`
-        ("import service; from rag.bootstrap import embedder", set()),
-        ("import service; from rag.bootstrap import llm", set()),
+        ("import service; from rag.bootstrap import embedder, llm", set()),
         ("import service; from rag.bootstrap import edge", {"openai"}),
-        ("import service; from rag.bootstrap import retriever", {"alembic", "openai", "sqlalchemy"}),
     ],
 )
 def test_a_process_imports_no_library_that_it_does_not_need(statement: str, allowed: set[str]) -> None:

@@ -183,6 +183,7 @@ def rag(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.long  # tests/unit/cli has the short forms
 def test_the_command_line_sends_a_key_and_can_work_on_the_catalog(service: RunningService) -> None:
     data_dir = str(service.log.parent / "data")
     made = rag("keys", "create", "by hand", "--scopes", "ask,ingest", RAG_DATA_DIR=data_dir)

@@ -33,6 +33,7 @@ def count_of(service: RunningService) -> int:
     return int(service.get(f"/v1/vector_stores/{STORE}").json()["file_counts"]["total"])
 
 
+@pytest.mark.long  # takes seconds of sending
 def test_what_is_sent_of_each_file_is_shown_and_the_rest_can_be_cancelled(page: Page, service: RunningService) -> None:
     """A slow connection sends the first file in seconds, and the others in minutes."""
     open_documents(page, STORE)
