@@ -22,7 +22,7 @@ def generate(folder: str) -> dict[str, Any]:
     from rag.adapters.vllm.engine import VllmEngine
     from rag.config import LLMSettings
     from rag.errors import Starting
-    from rag.types import Chat, ReasoningDelta, RenderedChat, StreamEnd, TextDelta
+    from rag.types import Chat, Insertion, ReasoningDelta, RenderedChat, StreamEnd, TextDelta
 
     settings = LLMSettings(model=folder, thinking_token_budget=BUDGET, engine={"max_model_len": 512})
     engine = VllmEngine(folder, settings, lambda name, path: path)
@@ -59,6 +59,8 @@ def generate(folder: str) -> dict[str, Any]:
             thinking, silent = {"reasoning_effort": "low"}, {"reasoning_effort": "none"}
             token_ids = engine._prompts.token_ids if engine._prompts else None
             assert token_ids is not None
+            gap = Insertion("Six times seven is ", ".")
+            middle = (await token_ids(gap))[-1]
             opened = tuple(await token_ids(Chat(turns, template_values=thinking)))
             return {
                 "parser": facts["reasoning_parser"],
@@ -67,6 +69,8 @@ def generate(folder: str) -> dict[str, Any]:
                 "silent": await written(Chat(turns, template_values=silent), choice),
                 "not allowed": await written(RenderedChat(opened, thinking, thinks=False), choice),
                 "a text": await written("Six times seven is ", choice),
+                "inserted": await written(gap, choice),
+                "ended": await written(gap, {"max_tokens": 5, "temperature": 0, "logit_bias": {str(middle): 100.0}}),
                 "two": await written(Chat(turns, template_values=thinking), {**choice, "n": 2, "temperature": 1}),
                 "own budget": await written(
                     Chat(turns, template_values=thinking), {**choice, "thinking_token_budget": 2}
@@ -96,9 +100,13 @@ def test_a_model_thinks_until_its_budget_ends_and_then_follows_the_grammar(
         assert one["reasoning_tokens"] < one["completion_tokens"]
         kinds = one["kinds"][:-1]
         assert kinds == sorted(kinds), "ReasoningDelta before TextDelta"
-    for name in ("silent", "not allowed", "a text"):
+    for name in ("silent", "not allowed", "a text", "inserted"):
         assert (found[name]["texts"], found[name]["reasoning"]) == (["42"], []), name
         assert found[name]["reasoning_tokens"] == 0
+    ended = found["ended"]
+    assert (ended["texts"], ended["end"], ended["completion_tokens"]) == ([], "stop", 1), (
+        "a token of the gap ends a text"
+    )
     assert found["two"]["texts"] == ["42", "42"]
     assert len(found["two"]["reasoning"]) == 2
     assert found["own budget"]["reasoning_tokens"] <= 4

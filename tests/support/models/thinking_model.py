@@ -10,6 +10,8 @@ from rag.config import Settings
 
 MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 """Tokens of the vocabulary, as in Qwen3's."""
+GAP_MARKS = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>")
+"""Tokens for inserting text, as in StarCoder's."""
 TEMPLATE = """{%- for message in messages %}
 {%- set content = message.content %}
 {%- if message.role == "assistant" %}{%- set content = content.split("</think>")[-1] %}{%- endif %}
@@ -27,7 +29,7 @@ TEMPLATE = """{%- for message in messages %}
 def a_thinking_tokenizer(folder: Path) -> str:
     """The tokenizer alone."""
     tokenizer = _transformers().AutoTokenizer.from_pretrained(model_files.llm_folder(Settings()))
-    tokenizer.add_tokens(list(MARKS))
+    tokenizer.add_tokens([*MARKS, *GAP_MARKS])
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(folder)
     return str(folder)
