@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from rag import config
 from rag.adapters import model_files
 from rag.adapters.vllm import parent_watchdog
 from rag.adapters.vllm.args import engine_arguments
+from tests.support.free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_S = 300.0
@@ -188,10 +188,3 @@ def process_name(process: psutil.Process) -> str:
     if "resource_tracker" in line:
         return "resource tracker"
     return "supervisor" if "bentoml" in line else process.name()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -12,10 +12,11 @@ from pathlib import Path
 from bench.answers.own_work import TARGETS_MS
 from bench.load import WARM_UP, Call, measure
 from bench.report import CellResult, ReportRow, summary
-from bench.servers import free_port, serving
+from bench.servers import serving
 from bench.workload import Workload
 from rag import config
 from rag.adapters import model_files
+from tests.support.free_port import free_port
 
 CELL = "peers"
 

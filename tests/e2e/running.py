@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import httpx
 import psutil
 
 from rag.http.streaming.sse import EventParser
+from tests.support.free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 240.0
@@ -152,13 +152,6 @@ def _events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
     for piece in response.iter_bytes():
         for name, data in parser.feed(piece):
             yield name, json.loads(data)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def start_service(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -62,7 +62,7 @@ class RetrieveRequest(WireModel):
             raise EmptyQuestion("query: is empty; say what to look for", param="query")
         return self.query
 
-    def overrides(self) -> dict[str, Any]:
+    def overrides(self) -> JsonObject:
         """The options that the request sets, by the names of `rag.retrieve.options`."""
         own = {"top_k": self.top_k, "mode": self.mode, "rerank": self.rerank}
         settings = self.retrieval.overrides() if self.retrieval else {}
@@ -127,7 +127,7 @@ class PrepareRequest(WireModel):
         "written", description="Whether the language model writes the answer or it is quoted from the documents."
     )
     quotes_chosen_by: QuoteChoice = Field("ranking", description="How the quotes of a quoted answer are chosen.")
-    template_values: dict[str, Any] = Field(
+    template_values: JsonObject = Field(
         default_factory=dict, description="Additional variables of the language model's chat template."
     )
 
@@ -135,7 +135,7 @@ class PrepareRequest(WireModel):
     def stores(self) -> list[str]:
         return [self.vector_store] if isinstance(self.vector_store, str) else list(dict.fromkeys(self.vector_store))
 
-    def overrides(self) -> dict[str, Any]:
+    def overrides(self) -> JsonObject:
         """The options that the request sets, by the names of `rag.retrieve.options`."""
         settings = self.retrieval.overrides() if self.retrieval else {}
         return settings | ({} if self.top_k is None else {"top_k": self.top_k})

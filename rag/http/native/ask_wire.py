@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import ConfigDict, Field
 
 from rag.errors import EmptyQuestion, InvalidRequest
@@ -59,7 +57,7 @@ class AskRequest(WireModel):
     thinking_token_budget: int | None = Field(
         None, ge=-1, lt=2**31, description="Maximum number of tokens that the model thinks; -1: no limit."
     )
-    chat_template_kwargs: dict[str, Any] | None = Field(
+    chat_template_kwargs: JsonObject | None = Field(
         None, description="Variables of the language model's chat template, such as enable_thinking."
     )
     response_format: ResponseFormat | None = None

@@ -13,8 +13,8 @@ from rag.adapters.milvus.store import MilvusStore
 from rag.errors import UnsupportedIndex, VectorStoreNotFound
 from tests.contract.vector_store.filter_contract import FilterContract
 from tests.contract.vector_store.store_calls import EMBEDDER, STORE, dense, keyword, put, texts
-from tests.e2e.running import free_port
 from tests.support.builders import a_chunk, a_version_id
+from tests.support.free_port import free_port
 
 milvus = pytest.importorskip("milvus", reason="the package `milvus`, which holds a server, is not installed")
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]

@@ -18,8 +18,9 @@ import openai
 import pytest
 
 from rag.http.auth.verified_keys import FRESH_S
-from tests.e2e.running import IDLE_S, ROOT, RunningService, free_port, wait_until
+from tests.e2e.running import IDLE_S, ROOT, RunningService, wait_until
 from tests.integration.service.conftest import ADMIN
+from tests.support.free_port import free_port
 from tests.support.tenants import (
     SECRET_NAME,
     SECRET_TEXT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from rag.http.fields.filters_wire import Filter, filter_to_json
 from rag.http.fields.retrieval_settings import RetrievalSettings
 from rag.http.validation.wire_model import WireModel
 from rag.retrieve.model_search_request import ModelSearchRequest
-from rag.types import KnownPassage
+from rag.types import JsonObject, KnownPassage
 
 
 class KnownPassageIn(StrictModel):
@@ -39,7 +39,7 @@ class SearchForModelRequest(WireModel):
     explain: bool = False
 
     def parsed(self) -> ModelSearchRequest:
-        overrides: dict[str, Any] = self.retrieval.overrides() if self.retrieval else {}
+        overrides: JsonObject = self.retrieval.overrides() if self.retrieval else {}
         overrides = overrides | ({} if self.top_k is None else {"top_k": self.top_k})
         stores = [self.vector_store] if isinstance(self.vector_store, str) else self.vector_store
         return ModelSearchRequest(

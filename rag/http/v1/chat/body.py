@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -46,9 +46,9 @@ class ChatBody(WritingBody):
     top_logprobs: int | None = Field(None, ge=0, le=20)
     response_format: ResponseFormat | None = None
     tools: list[ToolIn] | None = Field(None, max_length=MAX_FUNCTIONS)
-    tool_choice: Annotated[str | dict[str, Any] | None, described_as(ToolChoiceIn)] = None
+    tool_choice: Annotated[str | JsonObject | None, described_as(ToolChoiceIn)] = None
     parallel_tool_calls: bool | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
+    chat_template_kwargs: JsonObject | None = None
     reasoning_effort: Effort | None = None
     rag: ChatRagOptions | None = None
     style: StyleOption | None = Field(None, description="Not in OpenAI's API: style of an answer of model `rag`.")
@@ -84,7 +84,7 @@ class ChatBody(WritingBody):
     def tool_use(self) -> ToolUse:
         return chat_tool_use(self.tools, self.tool_choice, parallel=self.parallel_tool_calls is not False)
 
-    def sampling(self) -> dict[str, Any]:
+    def sampling(self) -> JsonObject:
         """vLLM's parameters by their own names, only those that the request sets.
 
         Raises:

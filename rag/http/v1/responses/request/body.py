@@ -116,7 +116,7 @@ Tool: TypeAlias = Annotated[
 class TextFormat(Body):
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = Field(None, max_length=64)
-    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    schema_: JsonObject | None = Field(None, alias="schema")
     description: str | None = None
     strict: bool | None = None
 
@@ -192,9 +192,7 @@ class ResponsesBody(SamplingFields, Body):
     )
     instructions: str | None = Field(None, max_length=100_000)
     tools: list[Tool] = Field(default_factory=list, max_length=MAX_FUNCTIONS + 1)
-    tool_choice: Annotated[Literal["auto", "required", "none"] | dict[str, Any] | None, described_as(ToolChoiceIn)] = (
-        None
-    )
+    tool_choice: Annotated[Literal["auto", "required", "none"] | JsonObject | None, described_as(ToolChoiceIn)] = None
     parallel_tool_calls: bool | None = None
     max_tool_calls: int | None = Field(None, ge=1)
     include: list[Annotated[str, AfterValidator(_known)]] | None = None
@@ -209,7 +207,7 @@ class ResponsesBody(SamplingFields, Body):
     )
     style: StyleOption | None = Field(None, description="Not in OpenAI's API: style of an answer from documents.")
     rag: ResponseRagOptions | None = Field(None, description="Not in OpenAI's API.")
-    chat_template_kwargs: dict[str, Any] | None = Field(
+    chat_template_kwargs: JsonObject | None = Field(
         None, description="As in vLLM: further variables of the chat template."
     )
     reasoning: ReasoningOptions | None = None
@@ -315,7 +313,7 @@ class ResponsesBody(SamplingFields, Body):
         """The field that prescribes the form of the text, if one does."""
         return "structured_outputs" if self.structured_outputs is not None else "text.format"
 
-    def sampling(self) -> dict[str, Any]:
+    def sampling(self) -> JsonObject:
         """vLLM's parameters by their own names, only those that the request sets.
 
         Raises:

@@ -11,6 +11,7 @@ from pydantic import Field
 from rag.errors import InvalidRequest
 from rag.http.v1.function_calling.functions import FunctionIn
 from rag.http.v1.function_calling.tool_use import ToolChoice
+from rag.types import JsonObject
 
 _FORMS = (
     'auto, required, none, {"type": "file_search"}, {"type": "function", "name": ...}, '
@@ -23,7 +24,7 @@ class FunctionTool(FunctionIn):
 
     type: Literal["function"]
     defer_loading: Literal[False] | None = Field(None, description="All tools are shown to the language model at once.")
-    output_schema: dict[str, Any] | None = Field(
+    output_schema: JsonObject | None = Field(
         None, description="Accepted without effect: only programs, which are not supported, would read it."
     )
     allowed_callers: list[Literal["direct"]] | None = Field(
