@@ -91,7 +91,8 @@ def test_sigterm_finishes_streams_refuses_new_requests_and_leaves_nothing(filled
     assert [process.name() for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
 
 
-QUESTION = {"question": "Where did Gutenberg build his printing press?", "max_tokens": 60}
+QUESTION = {"question": "Where did Gutenberg build his printing press?", "style": "written", "max_tokens": 60}
+"""A quoted answer would be complete before the signal."""
 
 
 def assert_refused_soon(service: RunningService) -> None:

@@ -47,6 +47,7 @@ class FakeVectorStore:
         self.copy_gate, self.copy_has_read = threading.Event(), threading.Event()
         self.copy_gate.set()
         self.closed = False
+        self._writing = threading.RLock()
 
     def create(self, collection: str, dimensions: int, model_name: str, *, sparse_model: str = "") -> None:
         if self.create_failure is not None:
@@ -77,19 +78,20 @@ class FakeVectorStore:
         *,
         again: bool = False,
     ) -> None:
-        rows = self._rows(collection)
+        self._rows(collection)
         if (sparse is not None) != bool(self.sparse_models[self._real(collection)]):
             raise ValueError("sparse vectors are for collections with a sparse model, and for all of their chunks")
         if sparse is not None:
             known = self.sparse_vectors.setdefault(self._real(collection), {})
             known.update((chunk.chunk_id, one) for chunk, one in zip(chunks, sparse, strict=True))
-        if again:
-            ids = {chunk.chunk_id for chunk in chunks}
-            rows[:] = [row for row in rows if row[0].chunk_id not in ids]
-        for index, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True)):
-            if self.insert_failure is not None and index >= self.insert_failure_after:
-                raise self.insert_failure
-            rows.append((chunk, vector))
+        with self._writing:
+            if again:
+                ids = {chunk.chunk_id for chunk in chunks}
+                self._keep(collection, lambda chunk: chunk.chunk_id not in ids)
+            for index, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True)):
+                if self.insert_failure is not None and index >= self.insert_failure_after:
+                    raise self.insert_failure
+                self._rows(collection).append((chunk, vector))
         then, self.after_insert = self.after_insert, None
         if then is not None:
             then()
@@ -131,8 +133,12 @@ class FakeVectorStore:
         return [row for row in rows if row[0].version_id == version_id and row[0].chunk_id not in copied][:2]
 
     def delete(self, collection: str, version_ids: Sequence[str]) -> None:
-        rows = self._rows(collection)
-        rows[:] = [row for row in rows if row[0].version_id not in version_ids]
+        with self._writing:
+            self._keep(collection, lambda chunk: chunk.version_id not in version_ids)
+
+    def _keep(self, collection: str, is_kept: Callable[[Chunk], bool]) -> None:
+        """Replaces the list, because other threads may be reading it."""
+        self.rows[self._real(collection)] = [row for row in self._rows(collection) if is_kept(row[0])]
 
     def count(self, collection: str, version_id: str | None = None) -> int:
         return sum(version_id in (None, chunk.version_id) for chunk in self.all_chunks(collection))

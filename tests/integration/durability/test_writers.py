@@ -22,7 +22,7 @@ _TWO_WINDOWS = "\n\n".join(f"apples {n} {'word ' * 80}" for n in range(700))
 _A = ingested_file_id(STORE, "a.md")
 
 
-@pytest.mark.parametrize("seconds", [3.0, pytest.param(60.0, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize("seconds", [1.0, pytest.param(60.0, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
 def test_eight_concurrent_writers_do_no_damage(tmp_path: Path, seconds: float) -> None:
     result = writers.run(tmp_path, 8, seconds, readers=1, seed=8)
     assert result.damage.found == {}

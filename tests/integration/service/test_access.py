@@ -209,6 +209,7 @@ def test_the_services_need_their_own_key_among_themselves(service: RunningServic
             assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key"), name
 
 
+@pytest.mark.long  # tests/unit/test_access.py has the short form
 def test_a_start_that_others_could_use_without_a_key_is_refused(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bentoml", "serve", "bench.instant_bundle:RAG"]  # on all interfaces
     env = {**os.environ, "RAG_DATA_DIR": str(tmp_path), "BENTOML_DO_NOT_TRACK": "true"}

@@ -89,7 +89,7 @@ def test_openais_routes_that_are_not_offered_get_clear_errors(service: RunningSe
 @pytest.mark.timeout(LIMIT_S)
 @pytest.mark.parametrize(
     ("phases", "examples"),
-    [("examples,fuzzing", 3), pytest.param("examples,coverage,fuzzing", 20, marks=pytest.mark.long)],
+    [("examples,fuzzing", 2), pytest.param("examples,coverage,fuzzing", 20, marks=pytest.mark.long)],
     ids=["short", "long"],
 )
 def test_no_request_causes_a_5xx_or_an_undocumented_response(
