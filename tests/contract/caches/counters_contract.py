@@ -27,7 +27,9 @@ class CountersContract:
         while (await counters.read([SECOND]))[0].value:
             await asyncio.sleep(0.05)
         await counters.add([SECOND, DAY], 4)
-        assert [count.value for count in await counters.read([SECOND, DAY])] == [4, 7]
+        second, day = await counters.read([SECOND, DAY])
+        assert day.value == 7
+        assert second.value in (4, 0), "0 if a second has passed since"
 
     async def test_no_count_is_lost_among_many_at_once(self, counters: Counters) -> None:
         await asyncio.gather(*(counters.add([DAY], 1) for _ in range(50)))
