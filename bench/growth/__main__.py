@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cli.add_argument("--top-k", type=int, nargs="+", default=list(_TOP_KS))
     cli.add_argument("--kilobytes", type=int, nargs="+", default=list(_DOCUMENTS_KB), help="sizes of documents")
     cli.add_argument("--folder", type=Path, help="keep the chunks here and reuse them in the next run")
-    cli.add_argument("--plot", type=Path, default=Path("docs/images/growth.svg"))
+    cli.add_argument("--plot", type=Path, default=Path("bench/growth/growth.svg"))
     chosen = cli.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="rag-growth-") as temporary:
         folder = (chosen.folder or Path(temporary)).absolute()

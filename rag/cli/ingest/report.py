@@ -25,7 +25,8 @@ def print_report(run: IngestRun, selection: FileSelection, seconds: float, *, as
         print_message(f"skipped: {path}: another given file has the same name")
     print_summary = print_line if wait else print_message  # without waiting, stdout holds only the job ids
     if selection.skipped:
-        print_summary(f"{selection.skipped:,} files skipped: unsupported type; give a file by name to upload it anyway")
+        files = "1 file" if selection.skipped == 1 else f"{selection.skipped:,} files"
+        print_summary(f"{files} skipped: unsupported type; give a file by name to upload it anyway")
     print_summary(f"{len(selection.files):,} files: {_counts(run)} in {seconds:.0f} s")
 
 

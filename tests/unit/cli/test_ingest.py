@@ -45,7 +45,7 @@ def test_files_of_a_folder_are_uploaded_and_counted(docs: Path) -> None:
     assert request.body["files"] == ["faq.txt", "page.html", "reference/index.md"]
     assert (request.body["vector_store"], request.body["attributes"], request.body["wait_s"]) == ("s", '{"a": 1}', "0")
     assert json.loads(request.body["read_groups"]) == ["hr", "it"]
-    assert "1 files skipped" in result.stdout
+    assert "1 file skipped" in result.stdout
     assert "3 files: 3 added, 0 replaced, 0 unchanged, 3,000 chunks in 0 s" in result.stdout
 
 
