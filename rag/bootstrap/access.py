@@ -27,6 +27,7 @@ from rag.http.auth.signed_tokens.token_claims import ClaimNames
 from rag.http.auth.token_limits import TokenLimits
 
 if TYPE_CHECKING:
+    from rag.adapters.redis.limits_redis import LimitsRedis
     from rag.http.openapi.route import OpenApiRoute
 
 
@@ -68,22 +69,31 @@ def audit_trail() -> AuditTrail | None:
 def request_limits() -> RateLimits:
     """Of the edge in this process. Its replicas share them if there is a Redis."""
     own = MemoryBuckets()
-    if (url := settings().cache.url) is None:
+    if (redis := _limits_redis()) is None:
         return RateLimits(own)
     from rag.adapters.redis.buckets import RedisBuckets
 
-    return RateLimits(RedisBuckets(url.get_secret_value(), own))
+    return RateLimits(RedisBuckets(redis, own))
 
 
 @functools.cache
 def token_limits() -> TokenLimits:
     """The token limits of the edge in this process. Its replicas share the counts if Redis is configured."""
     own = MemoryCounters()
-    if (url := settings().cache.url) is None:
+    if (redis := _limits_redis()) is None:
         return TokenLimits(own)
     from rag.adapters.redis.counters import RedisCounters
 
-    return TokenLimits(RedisCounters(url.get_secret_value(), own))
+    return TokenLimits(RedisCounters(redis, own))
+
+
+@functools.cache
+def _limits_redis() -> LimitsRedis | None:
+    if (url := settings().cache.url) is None:
+        return None
+    from rag.adapters.redis.limits_redis import LimitsRedis
+
+    return LimitsRedis(url.get_secret_value())
 
 
 @functools.cache

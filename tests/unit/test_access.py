@@ -33,7 +33,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
 def forget() -> None:
     own = (access.edge_admission, access.audit_trail, access.request_limits, access.token_limits, access.tenant_limits)
     of_tokens = (access.token_callers, access.token_keys)
-    for cached in (settings, documents._database, *own, *of_tokens):
+    for cached in (settings, documents._database, access._limits_redis, *own, *of_tokens):
         cached.cache_clear()
 
 
@@ -168,7 +168,9 @@ async def test_with_a_redis_requests_are_counted_there(
     headers: dict[str, str] = {}
     await access.request_limits().count(caller, headers)
     assert headers["x-ratelimit-remaining-requests"] == "1"
-    assert [message for message in caplog.messages if message.startswith("the request counts in Redis cannot be read")]
+    assert [
+        message for message in caplog.messages if message.startswith("the counts of limits in Redis cannot be read")
+    ]
     await access.request_limits().close()
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from rag.adapters.redis.limits_redis import CALL_TIMEOUT_S, LimitsRedis
+from rag.adapters.redis.limits_redis import LimitsRedis
 from rag.ports import RequestBucket, RequestBuckets, Taken
 
 _PREFIX = "rag:1:bucket:"
@@ -39,23 +38,12 @@ class RedisBuckets:
     What this process's own buckets refuse is not sent to Redis, so a client costs it no more calls than its limit says.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`, optionally with a password.
+        redis: The connection, which `close` closes.
         own: The buckets of this process.
-        call_timeout_s: Timeout of one call.
-
-    Raises:
-        SetupError: the URL is not valid.
     """
 
-    def __init__(
-        self,
-        url: str,
-        own: RequestBuckets,
-        *,
-        call_timeout_s: float = CALL_TIMEOUT_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._redis = LimitsRedis(url, "the request counts", call_timeout_s=call_timeout_s, clock=clock)
+    def __init__(self, redis: LimitsRedis, own: RequestBuckets) -> None:
+        self._redis = redis
         self._own = own
 
     async def take(self, buckets: Sequence[RequestBucket]) -> Sequence[Taken]:

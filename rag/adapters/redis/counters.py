@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from rag.adapters.redis.limits_redis import CALL_TIMEOUT_S, LimitsRedis
+from rag.adapters.redis.limits_redis import LimitsRedis
 from rag.ports import Count, Counters, Window
 
 _PREFIX = "rag:1:count:"
@@ -15,23 +14,12 @@ class RedisCounters:
     """Implements `rag.ports.Counters` for one event loop.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`, optionally with a password.
+        redis: The connection, which `close` closes.
         own: Counts of this process, for outages.
-        call_timeout_s: Timeout of one call.
-
-    Raises:
-        SetupError: the URL is not valid.
     """
 
-    def __init__(
-        self,
-        url: str,
-        own: Counters,
-        *,
-        call_timeout_s: float = CALL_TIMEOUT_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._redis = LimitsRedis(url, "the token counts", call_timeout_s=call_timeout_s, clock=clock)
+    def __init__(self, redis: LimitsRedis, own: Counters) -> None:
+        self._redis = redis
         self._own = own
 
     async def add(self, windows: Sequence[Window], amount: int) -> None:

@@ -16,17 +16,17 @@ from rag.adapters.redis.client import redis_client
 logger = logging.getLogger("rag.limits")
 
 T = TypeVar("T")
-CALL_TIMEOUT_S = 0.25
+_CALL_TIMEOUT_S = 0.25
 _RETRY_AFTER_S = 5.0
 _ERRORS = (RedisError, OSError, TimeoutError)
 
 
 class LimitsRedis:
-    """A connection for one event loop.
+    """A connection for one event loop, of `RedisBuckets` and `RedisCounters` together: during an outage both stop
+    calling Redis, and the log says so once.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`, optionally with a password.
-        what: What is stored there, for the log.
         call_timeout_s: Timeout of one call.
 
     Raises:
@@ -36,14 +36,12 @@ class LimitsRedis:
     def __init__(
         self,
         url: str,
-        what: str,
         *,
-        call_timeout_s: float = CALL_TIMEOUT_S,
+        call_timeout_s: float = _CALL_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         # Untyped: redis's types do not distinguish raw replies from decoded ones.
         self.client: Any = redis_client(url, call_timeout_s)
-        self._what = what
         self._call_timeout_s = call_timeout_s
         self._clock = clock
         self._paused_until = float("-inf")
@@ -60,15 +58,14 @@ class LimitsRedis:
             self._failed(error)
             return None
         if self._is_out:
-            logger.info("%s in Redis can be read again", self._what)
+            logger.info("the counts of limits in Redis can be read again")
         self._is_out = False
         return result
 
     def _failed(self, error: Exception) -> None:
         if not self._is_out:
             logger.warning(
-                "%s in Redis cannot be read (%s): this process goes by its own; retrying every %g s",
-                self._what,
+                "the counts of limits in Redis cannot be read (%s): this process uses its own; retrying every %g s",
                 type(error).__name__,
                 _RETRY_AFTER_S,
             )

@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rag.adapters.memory_buckets import MemoryBuckets
+from rag.adapters.memory_counters import MemoryCounters
 from rag.adapters.redis.buckets import RedisBuckets
+from rag.adapters.redis.counters import RedisCounters
+from rag.adapters.redis.limits_redis import LimitsRedis
 from rag.auth.caller import Caller
 from rag.auth.limits import Limits
 from rag.errors import RateLimitExceeded
 from rag.http.auth.rate_limit import RateLimits
-from rag.ports import RequestBucket
+from rag.ports import RequestBucket, Window
 from tests.contract.caches.buckets_contract import KEY, TENANT, BucketsContract
 from tests.support.servers.redis_server import RedisServer, own_redis, shared_redis
 
@@ -23,7 +26,7 @@ PATIENT_S = 5.0
 
 
 def replica(server: RedisServer) -> RedisBuckets:
-    return RedisBuckets(server.url, MemoryBuckets(), call_timeout_s=PATIENT_S)
+    return RedisBuckets(LimitsRedis(server.url, call_timeout_s=PATIENT_S), MemoryBuckets())
 
 
 class TestRedisBuckets(BucketsContract):
@@ -88,7 +91,7 @@ async def test_without_redis_a_process_goes_by_its_own_buckets(
 ) -> None:
     now = 0.0
     own = MemoryBuckets(clock=lambda: now)
-    buckets = RedisBuckets(own_redis.url, own, call_timeout_s=PATIENT_S, clock=lambda: now)
+    buckets = RedisBuckets(LimitsRedis(own_redis.url, call_timeout_s=PATIENT_S, clock=lambda: now), own)
     await buckets.take([KEY])
     own_redis.kill()
     with caplog.at_level(logging.INFO, "rag.limits"):
@@ -108,3 +111,16 @@ async def test_closing_does_not_end_an_outage(own_redis: RedisServer, caplog: py
         assert (await buckets.take([KEY]))[0].admitted
         await buckets.close()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+async def test_an_outage_is_reported_once_for_all_limits(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = LimitsRedis(own_redis.url, call_timeout_s=PATIENT_S)
+    buckets, counters = RedisBuckets(redis, MemoryBuckets()), RedisCounters(redis, MemoryCounters())
+    own_redis.kill()
+    await buckets.take([KEY])
+    await counters.add([Window("day", 86_400)], 1)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    await buckets.close()
+    await counters.close()

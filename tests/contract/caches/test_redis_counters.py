@@ -7,6 +7,7 @@ import pytest
 
 from rag.adapters.memory_counters import MemoryCounters
 from rag.adapters.redis.counters import RedisCounters
+from rag.adapters.redis.limits_redis import LimitsRedis
 from rag.errors import SetupError
 from tests.contract.caches.counters_contract import DAY, MINUTE, CountersContract
 from tests.support.servers.redis_server import RedisServer, own_redis, shared_redis
@@ -18,18 +19,22 @@ pytestmark = pytest.mark.integration
 PATIENT_S = 5.0
 
 
+def of(server: RedisServer) -> RedisCounters:
+    return RedisCounters(LimitsRedis(server.url, call_timeout_s=PATIENT_S), MemoryCounters())
+
+
 class TestRedisCounters(CountersContract):
     @pytest.fixture
     async def counters(self, shared_redis: RedisServer) -> AsyncIterator[RedisCounters]:
         shared_redis.command("FLUSHALL")
-        counters = RedisCounters(shared_redis.url, MemoryCounters(), call_timeout_s=PATIENT_S)
+        counters = of(shared_redis)
         yield counters
         await counters.close()
 
 
 async def test_replicas_share_counts(shared_redis: RedisServer) -> None:
     shared_redis.command("FLUSHALL")
-    one, two = (RedisCounters(shared_redis.url, MemoryCounters(), call_timeout_s=PATIENT_S) for _ in range(2))
+    one, two = (of(shared_redis) for _ in range(2))
     await one.add([MINUTE], 3)
     await two.add([MINUTE], 4)
     assert [count.value for count in await one.read([MINUTE])] == [7]
@@ -41,7 +46,7 @@ async def test_without_redis_a_process_goes_by_its_own_counts(
     own_redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = 0.0
-    counters = RedisCounters(own_redis.url, MemoryCounters(), call_timeout_s=PATIENT_S, clock=lambda: now)
+    counters = RedisCounters(LimitsRedis(own_redis.url, call_timeout_s=PATIENT_S, clock=lambda: now), MemoryCounters())
     await counters.add([DAY], 3)
     own_redis.kill()
     with caplog.at_level(logging.INFO, "rag.limits"):
@@ -57,5 +62,5 @@ async def test_without_redis_a_process_goes_by_its_own_counts(
 
 def test_a_url_that_is_not_one_of_redis_is_refused() -> None:
     with pytest.raises(SetupError) as caught:
-        RedisCounters("http://user:secret@host", MemoryCounters())
+        LimitsRedis("http://user:secret@host")
     assert "secret" not in caught.value.message
