@@ -67,7 +67,7 @@ def audit_trail() -> AuditTrail | None:
 
 @functools.cache
 def request_limits() -> RateLimits:
-    """Of the edge in this process. Its replicas share them if there is a Redis."""
+    """The request limits of the edge in this process. Its replicas share the counts if Redis is configured."""
     own = MemoryBuckets()
     if (redis := _limits_redis()) is None:
         return RateLimits(own)

@@ -28,7 +28,7 @@ _DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
 def listen_on_loopback(config: VllmConfig) -> None:
-    """Let the engine that is started next listen on loopback only, unless the environment says otherwise.
+    """Make the next engine listen on loopback only, unless the environment says otherwise.
 
     PyTorch would choose the address of the host's name, which other containers and machines can reach.
     """
@@ -37,7 +37,7 @@ def listen_on_loopback(config: VllmConfig) -> None:
 
 
 async def close_ports(engine: AsyncLLM) -> None:
-    """Make the ports on loopback of a running engine of one worker unreachable: nobody else has to connect."""
+    """Make the loopback ports of a running engine of one worker unreachable, since no other process needs them."""
     config = engine.vllm_config
     connects = (config.kv_transfer_config, config.ec_transfer_config, config.kv_events_config)
     has_method = config.parallel_config.worker_extension_cls in (PARENT_WATCHDOG, CPU_WORKER)

@@ -12,6 +12,8 @@ from rag.ports import RequestBucket, RequestBuckets, Taken
 
 
 class RateLimits:
+    """Counts requests against the limits of their key and its tenant, and refuses those beyond."""
+
     def __init__(self, buckets: RequestBuckets) -> None:
         self._buckets = buckets
 

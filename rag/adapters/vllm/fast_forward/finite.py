@@ -15,10 +15,10 @@ _MIN_MEAN_CHARS = 32
 
 def has_few_choices(grammar: str) -> bool:
     """Whether most tokens of the texts that follow a grammar leave no choice: there is one text, or there are
-    finitely many that consist of long literals. To ask for each choice alone costs as much as a few tokens.
+    finitely many that consist of long literals. A separate request for each choice costs as much as a few tokens.
 
     Args:
-        grammar: In llguidance's dialect of Lark. Any other is said to have many.
+        grammar: In llguidance's dialect of Lark. For grammars in another form the result is False.
     """
     if _GRAMMAR.fullmatch(grammar) is None:
         return False

@@ -11,7 +11,7 @@ from rag.errors import InternalError
 
 
 class TokenMatcher:
-    """A place in a grammar, at first its beginning.
+    """A position in a grammar, which begins at its start.
 
     Args:
         tokenizer: Of the language model.
@@ -25,12 +25,12 @@ class TokenMatcher:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing may follow but the end."""
+        """Whether the text is complete and nothing can be added."""
         return self._matcher.is_stopped()
 
     def advance(self) -> list[int]:
-        """Go on to the next choice, or to the end. Returns the tokens on the way: those that the tokenizer makes of
-        the text, unless its last ones depend on the choice.
+        """Advance to the next choice, or to the end. Returns the tokens in between: those that the tokenizer makes of
+        the text, without the last ones if they depend on the choice.
         """
         passed: list[int] = []
         while tokens := self._matcher.compute_ff_tokens():
@@ -46,7 +46,7 @@ class TokenMatcher:
         return chosen
 
     def choose(self, token_id: int) -> bool:
-        """Go on with one of `choices`. Returns False if it is the end."""
+        """Advance by one of the tokens of `choices`. Returns False if it ends the text."""
         if token_id in self._tokenizer.eos_tokens:
             return False
         self._consume([token_id])

@@ -33,9 +33,9 @@ class Plan:
     """A request that can be fast-forwarded."""
 
     matcher: TokenMatcher
-    """At the first choice, or at the end."""
+    """Positioned at the first choice, or at the end."""
     begun: tuple[int, ...]
-    """The tokens before it."""
+    """The tokens before that position."""
     max_tokens: int
 
 
@@ -43,7 +43,7 @@ class FastForward:
     """Plans requests. Its first plan takes half a second longer, because the tokenizer is read for llguidance.
 
     Args:
-        engine: Its choices are asked of it one by one only if it has a prefix cache, which spares it the text so far.
+        engine: It is asked for single choices only if it has a prefix cache, so that it need not read the text again.
     """
 
     def __init__(self, engine: AsyncLLM) -> None:
@@ -52,13 +52,13 @@ class FastForward:
         self._may_ask = bool(engine.vllm_config.cache_config.enable_prefix_caching)
         self._lock = threading.Lock()
         self._readings: list[llguidance.LLTokenizer | None] = []
-        """One, once it is known."""
+        """Empty until `_read` has run, then one entry."""
 
     async def plan(self, params: SamplingParams) -> Plan | None:
         """How to write the text of a request; None if the engine has to write it.
 
-        The result must be the same as the engine's. So the engine writes what it has to choose by chance, and texts
-        with any other parameter, such as `stop` or `logprobs`.
+        The result must be the same as the engine's. So requests that sample at random, and those with any other
+        parameter, such as `stop` or `logprobs`, are left to the engine.
         """
         grammar = None if params.structured_outputs is None else params.structured_outputs.grammar
         if grammar is None or not has_few_choices(grammar) or not _is_plain(params):

@@ -17,7 +17,7 @@ from rag.types import StreamEnd, StreamItem, TextDelta, Usage
 
 
 class Choices(Protocol):
-    """Who chooses where a grammar leaves a choice: see `EngineChoices`."""
+    """Chooses the next token where a grammar admits several. See `EngineChoices`."""
 
     async def choose(self, written: Sequence[int], choices: Sequence[int]) -> ChosenToken: ...
 
